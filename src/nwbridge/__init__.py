@@ -1,0 +1,93 @@
+"""nwbridge turns what microscopes and analysis programs write into NWB files that archives accept.
+
+The public names. They are loaded when first used, so that ``nwbridge --help`` answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nwbridge import arrays as arrays
+    from nwbridge.conversion import Inspection as Inspection
+    from nwbridge.conversion import Result as Result
+    from nwbridge.conversion import convert as convert
+    from nwbridge.conversion import inspect as inspect
+    from nwbridge.errors import Ambiguous as Ambiguous
+    from nwbridge.errors import BadMetadata as BadMetadata
+    from nwbridge.errors import BadOption as BadOption
+    from nwbridge.errors import BadSource as BadSource
+    from nwbridge.errors import CannotWrite as CannotWrite
+    from nwbridge.errors import InvalidOutput as InvalidOutput
+    from nwbridge.errors import MissingDependency as MissingDependency
+    from nwbridge.errors import MissingMetadata as MissingMetadata
+    from nwbridge.errors import NotRecognized as NotRecognized
+    from nwbridge.errors import NwbridgeError as NwbridgeError
+    from nwbridge.errors import PluginFault as PluginFault
+    from nwbridge.hookspecs import Check as Check
+    from nwbridge.hookspecs import Processor as Processor
+    from nwbridge.hookspecs import Source as Source
+    from nwbridge.hookspecs import hookimpl as hookimpl
+    from nwbridge.model import Channel as Channel
+    from nwbridge.model import Device as Device
+    from nwbridge.model import Finding as Finding
+    from nwbridge.model import LazyArray as LazyArray
+    from nwbridge.model import Movie as Movie
+    from nwbridge.model import Plane as Plane
+    from nwbridge.model import Reader as Reader
+    from nwbridge.model import Region as Region
+    from nwbridge.model import Segmentation as Segmentation
+    from nwbridge.model import Session as Session
+    from nwbridge.model import Subject as Subject
+    from nwbridge.options import NoOptions as NoOptions
+    from nwbridge.options import option as option
+    from nwbridge.validation import validate as validate
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "nwbridge.conversion": ("Inspection", "Result", "convert", "inspect"),
+    "nwbridge.errors": (
+        "Ambiguous",
+        "BadMetadata",
+        "BadOption",
+        "BadSource",
+        "CannotWrite",
+        "InvalidOutput",
+        "MissingDependency",
+        "MissingMetadata",
+        "NotRecognized",
+        "NwbridgeError",
+        "PluginFault",
+    ),
+    "nwbridge.hookspecs": ("Check", "Processor", "Source", "hookimpl"),
+    "nwbridge.model": (
+        "Channel",
+        "Device",
+        "Finding",
+        "LazyArray",
+        "Movie",
+        "Plane",
+        "Reader",
+        "Region",
+        "Segmentation",
+        "Session",
+        "Subject",
+    ),
+    "nwbridge.options": ("NoOptions", "option"),
+    "nwbridge.validation": ("validate",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", "arrays", *sorted(_ROOM_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "arrays":
+        return import_module("nwbridge.arrays")
+    if name in _ROOM_OF:
+        return getattr(import_module(_ROOM_OF[name]), name)
+    raise AttributeError(f"module 'nwbridge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
