@@ -1,0 +1,36 @@
+"""Recordings in memory, and a registry that reads them."""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from nwbridge import LazyArray, Movie, NoOptions, Plane, Session, Source
+from nwbridge.plugins import Plugin, Registry
+
+
+def lazy(array: np.ndarray, *, parallel: bool = True, fail_at: int | None = None, error: type[Exception] = OSError):
+    """A lazy array over one in memory that can be made to fail when entry `fail_at` is read."""
+
+    class Reader:
+        def __getitem__(self, key):
+            if fail_at is not None and key.start <= fail_at < key.stop:
+                raise error("made to fail")
+            return array[key]
+
+    @contextmanager
+    def open_array():
+        yield Reader()
+
+    return LazyArray(array.shape, array.dtype, open_array, parallel)
+
+
+def registry_of(data: LazyArray, **movie) -> Registry:
+    """A registry with one source, `memory`, that describes any path as a movie of `data`."""
+
+    def describe(path, options):
+        plane = Plane(rate_hz=30.0)
+        element = Movie("TwoPhotonSeries", data, plane, **({"rate_hz": 30.0} | movie))
+        return Session("memory", "A movie in memory.", (element,), files=(path,))
+
+    source = Source("memory", "movies in memory", lambda path: "always", describe, lambda folder: folder, NoOptions)
+    return Registry((Plugin("memory", "nwbridge-memory", "1", sources=(source,)),))
