@@ -1,0 +1,107 @@
+"""The whole contract between nwbridge and a plugin: four hooks and the records that they return.
+
+A plugin is a distribution with an entry point in the group ``nwbridge``; the entry point names a module (or object)
+whose functions, marked with ``@nwbridge.hookimpl``, implement any of the hooks below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from nwbridge.errors import PluginFault
+from nwbridge.model import Element, Finding, Session
+from nwbridge.options import NoOptions, flags
+
+API_VERSION = 1  # a plugin may set NWBRIDGE_API to the version it was written for
+
+hookspec = pluggy.HookspecMarker("nwbridge")
+hookimpl = pluggy.HookimplMarker("nwbridge")
+
+
+def _check(record: Any, *functions: str) -> None:
+    name = record.name
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+        raise PluginFault(
+            f"{type(record).__name__} name {name!r}: expected a short lower-case word such as 'neurofinder'"
+        )
+    for function in functions:
+        if not callable(getattr(record, function)):
+            raise PluginFault(f"{type(record).__name__} {name}: {function} is not a function")
+    if not isinstance(getattr(record, "title", ""), str):
+        raise PluginFault(f"{type(record).__name__} {name}: the title is {record.title!r}; expected a line of text")
+    if hasattr(record, "options"):
+        flags(record.options)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of recording that a plugin reads."""
+
+    name: str
+    title: str  # one line for people
+    detect: Callable[[Path], str | None]  # the evidence in words, or None; never raises, reads little
+    describe: Callable[[Path, Any], Session]  # headers only; leaves nothing open; changes nothing
+    example: Callable[[Path], Path]  # writes a tiny true-to-format recording into a folder and returns its path
+    options: type = NoOptions
+    fallback: bool = False  # asked only where no other source has evidence
+
+    def __post_init__(self) -> None:
+        _check(self, "detect", "describe", "example")
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A step from elements of a session to new elements."""
+
+    name: str
+    title: str
+    takes: tuple[type, ...]  # element types that it works on
+    run: Callable[[tuple[Element, ...], Any], tuple[Element, ...]]  # lazy results, computed as the writer asks
+    options: type = NoOptions
+
+    def __post_init__(self) -> None:
+        _check(self, "run")
+
+
+@dataclass(frozen=True)
+class Check:
+    """An extra look at a finished file."""
+
+    name: str
+    run: Callable[[Session | None, Path], list[Finding]]  # session: None where only the file is at hand
+    applies_to: tuple[str, ...] = field(default=())  # names of sources; empty: every file
+
+    def __post_init__(self) -> None:
+        _check(self, "run")
+        if isinstance(self.applies_to, str):
+            raise PluginFault(f"Check {self.name}: applies_to is {self.applies_to!r}; expected a tuple of names")
+
+
+class Hooks:
+    """What a plugin may implement; each hook returns a list of records."""
+
+    @hookspec
+    def register_sources(self) -> list[Source]:
+        """Kinds of recording that this plugin reads."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_processors(self) -> list[Processor]:
+        """Steps from elements to elements."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_checks(self) -> list[Check]:
+        """Extra findings on a finished file."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_namespaces(self) -> list[Path]:
+        """NWB extension namespace files (``*.namespace.yaml``) that this plugin brings."""
+        raise NotImplementedError

@@ -1,0 +1,83 @@
+"""The records of the contract check themselves when they are made."""
+
+import dataclasses
+import inspect
+
+import pytest
+
+from nwbridge import Check, PluginFault, Processor, Source, option
+from nwbridge.hookspecs import Hooks
+from nwbridge.plugins import _RECORDS
+
+
+def nothing(*arguments):
+    """Does nothing."""
+
+
+def source(**changes):
+    return Source(
+        **({"name": "mine", "title": "my files", "detect": nothing, "describe": nothing, "example": nothing} | changes)
+    )
+
+
+def processor(**changes):
+    return Processor(**({"name": "mine", "title": "a step", "takes": (), "run": nothing} | changes))
+
+
+def check(**changes):
+    return Check(**({"name": "mine", "run": nothing} | changes))
+
+
+@pytest.mark.parametrize("make", [source, processor, check])
+@pytest.mark.parametrize("name", ["Mine", "my files", "", "a/b", "mine\n", None, 5, "-mine", "käse"])
+def test_a_name_is_a_short_lower_case_word(make, name):
+    with pytest.raises(PluginFault, match="expected a short lower-case word such as 'neurofinder'"):
+        make(name=name)
+
+
+@pytest.mark.parametrize("name", ["neurofinder", "suite2p", "open-ephys", "ndx_x", "2p"])
+def test_common_names_are_taken(name):
+    assert source(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    ("make", "function"),
+    [(source, "detect"), (source, "describe"), (source, "example"), (processor, "run"), (check, "run")],
+)
+def test_what_should_be_a_function_is_one(make, function):
+    with pytest.raises(PluginFault, match=f"mine: {function} is not a function"):
+        make(**{function: "detect"})
+
+
+@pytest.mark.parametrize("make", [source, processor])
+def test_a_title_is_text(make):
+    with pytest.raises(PluginFault, match="mine: the title is None; expected a line of text"):
+        make(title=None)
+
+
+@pytest.mark.parametrize("make", [source, processor])
+def test_options_are_checked_at_once(make):
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        bands: list = option(None, "not possible")  # noqa: RUF009
+
+    with pytest.raises(PluginFault, match=r"Options\.bands"):
+        make(options=Options)
+
+
+def test_a_check_names_sources_in_a_tuple():
+    with pytest.raises(PluginFault, match="Check mine: applies_to is 'neurofinder'; expected a tuple of names"):
+        check(applies_to="neurofinder")
+    assert check(applies_to=("neurofinder",)).applies_to == ("neurofinder",)
+
+
+def test_the_registry_knows_every_hook():
+    hooks = {name for name, _ in inspect.getmembers(Hooks, inspect.isfunction)}
+    assert hooks == set(_RECORDS)
+
+
+@pytest.mark.parametrize("hook", sorted(_RECORDS))
+def test_every_hook_takes_nothing_and_is_documented(hook):
+    function = getattr(Hooks, hook)
+    assert list(inspect.signature(function).parameters) == ["self"]
+    assert function.__doc__
