@@ -1,0 +1,1 @@
+"""The only room that speaks NWB: builds, fills, verifies and writes files."""

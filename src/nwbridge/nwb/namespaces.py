@@ -1,0 +1,24 @@
+"""NWB extension namespaces: our own and those that plugins bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pynwb
+
+from nwbridge.errors import PluginFault
+
+_loaded: set[Path] = set()
+
+
+def load(paths: Iterable[Path]) -> None:
+    """Make extension namespaces known to pynwb, each once; PluginFault names the file that cannot be loaded."""
+    for path in paths:
+        if path in _loaded:
+            continue
+        try:
+            pynwb.load_namespaces(str(path))
+        except Exception as error:
+            raise PluginFault(f"the NWB namespace {path.name} cannot be loaded: {error}") from error
+        _loaded.add(path)

@@ -1,0 +1,36 @@
+"""How large a file will be and how long it takes, judged from a few blocks without writing any."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from nwbridge.nwb.build import Layout
+from nwbridge.nwb.fill import measure
+
+BLOCKS = 3
+VERIFYING = 0.6  # of the time that writing takes, as measured in docs/performance.md
+FIXED = 2.0  # seconds to lay out and validate any file
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes before and after compression, and seconds with verification on this machine, all rough but the first."""
+
+    array_bytes: int
+    file_bytes: int
+    seconds: float
+
+
+def estimate(layout: Layout, threads: int) -> Estimate:
+    """Compress some blocks of every array that `layout` still has to fill."""
+    total = size = 0
+    seconds = FIXED
+    for slot in layout.slots:
+        begin = time.perf_counter()
+        read, packed = measure(slot.array, slot.axes, slot.chunks, layout.compression, BLOCKS)
+        share = slot.array.nbytes / max(1, read)
+        total += slot.array.nbytes
+        size += round(packed * share)
+        seconds += (time.perf_counter() - begin) * share / threads * (1 + VERIFYING)
+    return Estimate(total, size, round(seconds, 1))

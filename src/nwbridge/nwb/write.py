@@ -1,0 +1,158 @@
+"""To a file that is whole or absent: a part file beside it, filled, verified, and renamed at the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from pynwb import NWBHDF5IO, NWBFile
+
+from nwbridge.errors import CannotWrite, InvalidOutput
+from nwbridge.nwb.build import Layout
+from nwbridge.nwb.fill import Part, fill, verify
+
+Progress = Callable[[str, int, int], None]  # phase, bytes done, bytes in all
+_LOCKED = "unable to lock file"  # HDF5's words where another process has the file open for writing
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write` put into the part file: the hashes that `check` compares with."""
+
+    parts: tuple[Part, ...]
+    digests: tuple[list[int], ...]
+    exact: tuple[tuple[str, Any], ...]  # data sets that pynwb wrote, and the values they should hold
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values that were filled."""
+        return sum(part.array.nbytes for part in self.parts)
+
+
+def part_path(out: Path) -> Path:
+    """Return the name under which an output is written before it is whole."""
+    return out.with_name(f"{out.stem}.part.nwb")
+
+
+def check_target(out: Path, *, overwrite: bool) -> None:
+    """Raise CannotWrite unless `out` can be written as it was asked for."""
+    if out.suffix != ".nwb":
+        raise CannotWrite(f"{out} should end in .nwb")
+    if out.is_dir():
+        raise CannotWrite(f"{out} is a folder; give the name of a file")
+    if out.exists() and not overwrite:
+        raise CannotWrite(f"{out} exists already: choose another name or say --overwrite")
+    if not out.parent.is_dir():
+        raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise CannotWrite(f"the folder {out.parent} is read-only: choose another")
+
+
+@contextmanager
+def part_file(out: Path) -> Iterator[Path]:
+    """Yield the path to write to; give it its final name if all went well, remove it if not."""
+    part = part_path(out)
+    ours = True
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(out)
+        _sync_folder(out.parent)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "errno" not in str(error):
+            raise
+        ours = _LOCKED not in str(error)
+        raise _cannot_write(out, error) from error  # HDF5 says RuntimeError where a full disk stops it from closing
+    finally:
+        with suppress(OSError):
+            if ours:
+                part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name outlive a power failure, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
+    text = " ".join(str(error).split())
+    told = re.search(r"errno = (\d+)", text)  # HDF5 has it in its words only
+    number = int(told.group(1)) if told else getattr(error, "errno", None)
+    if _LOCKED in text:
+        return CannotWrite(f"{out} is being written by another run: wait for it, or choose another name")
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return CannotWrite(f"there is not enough space for {out}: free some or write elsewhere; nothing was kept")
+    reason = os.strerror(number) if number else text
+    return CannotWrite(f"{out} cannot be written: {reason}; nothing was kept")
+
+
+def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Progress) -> Written:
+    """Lay the file out with pynwb and fill its arrays."""
+    with NWBHDF5IO(str(part), "w") as io:
+        io.write(file)
+        parts = tuple(Part(slot.target.dataset.name, slot.array, slot.axes) for slot in layout.slots)
+        exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
+    total = sum(p.array.nbytes for p in parts)
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("writing", done, total)
+
+    handle = h5py.File(part, "r+")
+    try:
+        digests = [fill(handle, p, threads, layout.compression, advance) for p in parts]
+    except BaseException:
+        with suppress(OSError, RuntimeError):  # after a full disk HDF5 cannot even close
+            handle.close()
+        raise
+    handle.close()
+    return Written(parts, tuple(digests), exact)
+
+
+def _name_of(io: NWBHDF5IO, container: Any) -> str:
+    """Return where pynwb put a container's data."""
+    return "/" + str(io.manager.get_builder(container).path).split("/", 1)[1]
+
+
+def record_sources(part: Path, sizes: Sequence[int], digests: Sequence[str]) -> None:
+    """Complete the table of source files with what was found while they were read."""
+    if not sizes:
+        return
+    with h5py.File(part, "r+") as file:
+        table = file["analysis/source_files"]
+        table["size"][:] = np.asarray(sizes, dtype=table["size"].dtype)
+        table["sha256"][:] = np.asarray(digests, dtype=object)
+
+
+def check(part: Path, written: Written, threads: int, progress: Progress) -> None:
+    """Read everything back from the file and compare; InvalidOutput where a number differs."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("verifying", done, written.nbytes)
+
+    with h5py.File(part, "r") as file:
+        for p, digests in zip(written.parts, written.digests, strict=True):
+            verify(file, p, digests, threads, advance)
+        for name, values in written.exact:
+            stored = file[name][()]
+            if stored.shape != values.shape or not np.array_equal(stored, values.astype(stored.dtype)):
+                raise InvalidOutput(f"{name} read back from the file differs from the source; nothing was kept")
