@@ -1,0 +1,337 @@
+"""The one path from a recording to a file: detect, describe, build, fill, verify, validate, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nwbridge import __version__, metadata
+from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
+from nwbridge.errors import BadOption, BadSource, InvalidOutput, MissingMetadata, PluginFault
+from nwbridge.metadata import Field, Metadata
+from nwbridge.model import Finding, Movie, Segmentation, Session
+from nwbridge.nwb import namespaces
+from nwbridge.nwb.build import Layout, build
+from nwbridge.nwb.chunks import COMPRESSIONS, Compression
+from nwbridge.nwb.fill import default_threads
+from nwbridge.nwb.sample import Estimate, estimate
+from nwbridge.nwb.write import Progress, check, check_target, part_file, part_path, record_sources, write
+from nwbridge.options import parse
+from nwbridge.plugins import Match, Registry, call, installed
+from nwbridge.validation import has_schema_errors, validate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a conversion did; `as_json` is one line for programs."""
+
+    path: str
+    out: str
+    source: str
+    plugin: str
+    evidence: str
+    session_id: str
+    elements: tuple[dict[str, Any], ...]
+    fields: tuple[Field, ...]
+    findings: tuple[Finding, ...]
+    verified: bool  # every number was read back from the file and compared with the source
+    array_bytes: int  # of the values that were written, before compression
+    file_bytes: int
+    seconds: dict[str, float]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error; the file is written and whole in any case."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self) | {"ok": self.ok}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a conversion would do; nothing was written."""
+
+    path: str
+    source: str
+    plugin: str
+    evidence: str
+    session_id: str
+    description: str
+    elements: tuple[dict[str, Any], ...]
+    fields: tuple[Field, ...]
+    findings: tuple[Finding, ...]
+    estimate: Estimate
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Described:
+    match: Match
+    session: Session
+    given: Metadata
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(metadata.fields(self.session, self.given))
+
+    @property
+    def made_by(self) -> list[tuple[str, str]]:
+        return [("nwbridge", __version__), (self.match.plugin.distribution, self.match.plugin.version)]
+
+
+def convert(
+    path: Path | str,
+    out: Path | str,
+    *,
+    source: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    metadata: Metadata | Path | str | None = None,
+    first: int | None = None,
+    threads: int | None = None,
+    chunks: tuple[int, int, int] | None = None,
+    compression: Compression = "fast",
+    verify: bool = True,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    registry: Registry | None = None,
+) -> Result:
+    """Convert one recording to one NWB file, and prove that its numbers are the source's.
+
+    Args:
+        path: the recording: a file, a folder or a zip.
+        out: the file to write, ending in ``.nwb``. It gets this name only when it is whole.
+        source: name of the source, where several recognize the path.
+        options: of the source, by name.
+        metadata: a metadata file, or its content.
+        first: convert only the first frames.
+        threads: that compress; as many as there are processors, at most 8, unless given.
+        chunks: of movies, as (frames, rows, columns).
+        compression: ``fast`` (deflate by ISA-L), ``small`` (zlib level 6) or ``none``; every HDF5 reader opens all.
+        verify: read everything back and compare it with what was read from the source.
+        overwrite: replace an existing `out`.
+        progress: called as ``progress(phase, bytes_done, bytes_in_all)``.
+        registry: the plugins to use, unless the installed ones.
+
+    Raises:
+        NwbridgeError: one of its kinds, with one line of what was found, expected and to be done; nothing is left of
+            `out` then.
+    """
+    begin = time.perf_counter()
+    path, out = _named(path), _named(out)
+    progress = progress or _silent
+    check_target(out, overwrite=overwrite)
+    layout = _layout(compression, chunks)
+    count = _threads(threads)
+    described = _describe(path, source, options, metadata, first, registry)
+    session = described.session
+    if any(_same_file(out, file) or _same_file(part_path(out), file) for file in session.files):
+        raise BadOption(f"{out} is a file of the recording itself: choose another name")
+    file = build(session, layout, _unknown(described.fields), described.made_by, _script(path, out, described, first))
+    clock = _Clock(begin)
+    clock.lap("describe")
+    with part_file(out) as part, _fingerprints(session.files) as prints:
+        try:
+            written = write(file, layout, part, count, progress)
+        except PluginFault as error:
+            raise PluginFault(f"{described.match.plugin.label}: {error}") from error
+        found = _refuse_changed(session.files, prints)
+        record_sources(part, [p.size for p in found], [p.sha256 for p in found])
+        clock.lap("write")
+        if verify:
+            check(part, written, count, progress)
+            clock.lap("verify")
+        progress("validating", 0, 1)
+        findings = validate(part, session, registry)
+        if has_schema_errors(findings):
+            raise InvalidOutput(
+                f"what was written is not valid NWB: {findings[0].message} ({findings[0].where}); nothing was kept"
+            )
+        clock.lap("validate")
+        size = part.stat().st_size
+        progress("done", 1, 1)
+    clock.total()
+    return Result(
+        path=str(path),
+        out=str(out),
+        source=described.match.source.name,
+        plugin=described.match.plugin.label,
+        evidence=described.match.evidence,
+        session_id=session.id,
+        elements=_summaries(session),
+        fields=described.fields,
+        findings=(*session.findings, *findings),
+        verified=verify,
+        array_bytes=written.nbytes,
+        file_bytes=size,
+        seconds=clock.laps,
+    )
+
+
+def inspect(
+    path: Path | str,
+    *,
+    source: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    metadata: Metadata | Path | str | None = None,
+    first: int | None = None,
+    threads: int | None = None,
+    chunks: tuple[int, int, int] | None = None,
+    compression: Compression = "fast",
+    registry: Registry | None = None,
+) -> Inspection:
+    """Say what `convert` would do with the same arguments, and estimate size and time from a few blocks."""
+    layout = _layout(compression, chunks)
+    described = _describe(_named(path), source, options, metadata, first, registry)
+    session, findings = described.session, list(described.session.findings)
+    try:
+        build(session, layout, (), described.made_by, "")
+    except MissingMetadata as error:
+        findings.insert(0, Finding("error", str(error), check="describe"))
+    return Inspection(
+        path=str(path),
+        source=described.match.source.name,
+        plugin=described.match.plugin.label,
+        evidence=described.match.evidence,
+        session_id=session.id,
+        description=session.description,
+        elements=_summaries(session),
+        fields=described.fields,
+        findings=tuple(findings),
+        estimate=estimate(layout, _threads(threads)),
+    )
+
+
+def _describe(
+    path: Path,
+    source: str | None,
+    options: Mapping[str, Any] | None,
+    given: Metadata | Path | str | None,
+    first: int | None,
+    registry: Registry | None,
+) -> _Described:
+    registry = registry or installed()
+    content = metadata.load(Path(given)) if isinstance(given, Path | str) else metadata.check(given or {})
+    namespaces.load(file for plugin in registry.plugins for file in plugin.namespaces)
+    match = registry.detect(path, source)
+    chosen: Any = parse(match.source.options, options or {}, f"source {match.source.name}")
+    session = call(match.plugin, f"describing {path}", match.source.describe, path, chosen)
+    if not isinstance(session, Session):
+        raise PluginFault(f"{match.plugin.label}: describe returned a {type(session).__name__}; expected a Session")
+    session = metadata.overlay(session, content)
+    empty = tuple(
+        Finding("hint", f"{element.name} has no region; no table was written for it", check="describe")
+        for element in session.of(Segmentation)
+        if not element.regions
+    )
+    session = replace(session, findings=session.findings + empty)
+    if first is not None:
+        session = session.first(first)
+    return _Described(match, replace(session, files=tuple(Path(f).resolve() for f in session.files)), content)
+
+
+def _named(path: Path | str) -> Path:
+    """Return the path with a name of its own, also for ``.``; links keep their names."""
+    return Path(path) if Path(path).name not in ("", "..") else Path(path).resolve()
+
+
+def _layout(compression: str, chunks: Sequence[int] | None) -> Layout:
+    if compression not in COMPRESSIONS:
+        raise BadOption(f"--compression {compression}: expected one of {', '.join(COMPRESSIONS)}")
+    if chunks is not None and (len(chunks) != 3 or min(chunks) < 1):
+        raise BadOption(f"--chunks {chunks}: expected frames, rows and columns, each at least 1, as in 64,128,128")
+    return Layout(compression=compression, chunks=tuple(chunks) if chunks else None)
+
+
+def _threads(threads: int | None) -> int:
+    if threads is not None and threads < 1:
+        raise BadOption(f"--threads {threads}: expected at least 1")
+    return threads or default_threads()
+
+
+def _unknown(fields: Sequence[Field]) -> list[str]:
+    return [f"{f.key} ({f.note})" for f in fields if f.origin == "unknown" and f.key in metadata.UNKNOWN]
+
+
+def _script(path: Path, out: Path, described: _Described, first: int | None) -> str:
+    """Return the command without the user's folders."""
+    words = ["nwbridge", "convert", path.name, out.name, "--source", described.match.source.name]
+    return " ".join(words + (["--first", str(first)] if first else []))
+
+
+def _summaries(session: Session) -> tuple[dict[str, Any], ...]:
+    found = []
+    for element in session.elements:
+        summary: dict[str, Any] = {"name": getattr(element, "name", ""), "type": type(element).__name__}
+        if isinstance(element, Movie):
+            summary |= {
+                "shape": list(element.data.shape),
+                "dtype": element.data.dtype.name,
+                "bytes": element.data.nbytes,
+            }
+        elif isinstance(element, Segmentation):
+            summary |= {"regions": len(element.regions), "image_shape": list(element.image_shape)}
+        found.append(summary)
+    return tuple(found)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return one.exists() and one.samefile(other)
+    return False
+
+
+@contextlib.contextmanager
+def _fingerprints(files: Sequence[Path]) -> Iterator[list[Future[Fingerprint]]]:
+    """Read the source files once more beside the conversion, to name them by checksum."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1, "nwbridge-fingerprint") as pool:
+        try:
+            yield [pool.submit(fingerprint, file, stop.is_set) for file in files]
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _refuse_changed(files: Sequence[Path], prints: Sequence[Future[Fingerprint]]) -> list[Fingerprint]:
+    """Return the fingerprints; BadSource where a file is not what it was when the conversion began."""
+    found = []
+    for file, future in zip(files, prints, strict=True):
+        try:
+            was, now = future.result(), file.stat()
+        except OSError as error:
+            raise BadSource(f"{file.name} cannot be read any more: {error.strerror}") from error
+        if (now.st_size, now.st_mtime_ns) != (was.size, was.changed):
+            raise BadSource(f"{file.name} changed while it was converted: wait until it is complete, then try again")
+        found.append(was)
+    return found
+
+
+class _Clock:
+    """Seconds of each phase."""
+
+    def __init__(self, begin: float) -> None:
+        self._begin = self._last = begin
+        self.laps: dict[str, float] = {}
+
+    def lap(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.laps[phase] = round(now - self._last, 3)
+        self._last = now
+
+    def total(self) -> None:
+        self.laps["total"] = round(time.perf_counter() - self._begin, 3)
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    """Show nothing."""

@@ -1,0 +1,167 @@
+"""Is a file valid NWB, and would an archive take it: every check there is, as one list of findings.
+
+The schema that is installed, the schema that the file carries, the NWB inspector with DANDI's configuration, and
+the checks of plugins. None of these looks at the numbers: that is done while a file is written.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nwbinspector
+import pynwb
+
+from nwbridge.errors import BadSource, NwbridgeError, PluginFault
+from nwbridge.hookspecs import Check
+from nwbridge.model import Finding, Session, Severity
+from nwbridge.nwb import namespaces
+from nwbridge.plugins import Plugin, Registry, call, installed
+from nwbridge.safety import check_hdf5
+
+_SEVERITY: dict[str, Severity] = {
+    "PYNWB_VALIDATION": "error",
+    "CRITICAL": "error",
+    "BEST_PRACTICE_VIOLATION": "warning",
+    "BEST_PRACTICE_SUGGESTION": "hint",
+}
+_DAMAGED = "the file is damaged: write it again"
+_ORDER = ("error", "warning", "hint")
+_ADVICE = {
+    "check_subject_exists": "give the subject: --set Subject.subject_id=ID --set 'Subject.species=Mus musculus'",
+    "check_subject_id_exists": "give --set Subject.subject_id=ID",
+    "check_subject_species_exists": "DANDI requires the Latin name: --set 'Subject.species=Mus musculus'",
+    "check_subject_species_form": "give the Latin name, as in --set 'Subject.species=Mus musculus'",
+    "check_subject_sex": "give --set Subject.sex=M, F, O or U",
+    "check_subject_age": "give an ISO 8601 duration, as in --set Subject.age=P90D",
+    "check_subject_proper_age_range": "give a range such as --set Subject.age=P60D/P90D",
+    "check_session_start_time_old_date": "if you know it: --set NWBFile.session_start_time=2020-01-31T12:00:00+01:00",
+    "check_experimenter_exists": "give --set 'NWBFile.experimenter=Last, First'",
+    "check_experimenter_form": "write the name as 'Last, First'",
+    "check_institution": "give --set NWBFile.institution=NAME",
+    "check_keywords": "give --set NWBFile.keywords=WORD,WORD",
+    "check_experiment_description": "give --set NWBFile.experiment_description=TEXT",
+    "check_doi_publications": "write each publication as doi:10.…",
+    "check_data_orientation": "nothing, if it has fewer frames than pixels across",
+    "check_imaging_plane_location_allen_ccf": "if it is mouse brain: --set Ophys.ImagingPlane.location=VISp",
+    "check_single_row": "nothing: the recording is one file",
+    "check_rate_is_not_zero": "give the frame rate: --set Ophys.TwoPhotonSeries.rate=HZ",
+}
+
+
+def validate(path: Path | str, session: Session | None = None, registry: Registry | None = None) -> list[Finding]:
+    """Return everything that is to be said about an NWB file, errors first.
+
+    `session` is what the file was made from, if at hand. Raises BadSource where the file is no NWB file at all.
+    """
+    path = Path(path)
+    registry = registry or installed()
+    if not path.is_file():
+        raise BadSource(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
+    check_hdf5(path)
+    with h5py.File(path, "r") as file:
+        if "nwb_version" not in file.attrs:
+            raise BadSource(f"{path.name} is HDF5 but not NWB: it states no NWB version")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        findings = [
+            *_namespaces(registry),
+            *_schema(path),
+            *_inspector(path),
+            *_plugin_checks(path, session, registry),
+        ]
+    findings += [
+        Finding("warning", str(w.message), "look at the file with pynwb", check=w.category.__name__)
+        for w in caught
+        if issubclass(w.category, UserWarning)
+    ]
+    return sorted(dict.fromkeys(findings), key=lambda finding: _ORDER.index(finding.severity))
+
+
+def has_schema_errors(findings: list[Finding]) -> bool:
+    """Whether the file breaks the NWB schema itself, rather than what an archive asks beyond it."""
+    return any(finding.severity == "error" and finding.check.startswith("schema") for finding in findings)
+
+
+def _namespaces(registry: Registry) -> Iterator[Finding]:
+    """Make the plugins' extensions known; what cannot be loaded is said and harms no file that does not need it."""
+    for plugin in registry.plugins:
+        try:
+            namespaces.load(plugin.namespaces)
+        except PluginFault as error:
+            yield Finding("warning", f"{plugin.label}: {error}", "tell the plugin's authors", check="namespaces")
+
+
+def _schema(path: Path) -> Iterator[Finding]:
+    """Validate against the installed schema, then the file's own: that one can be doctored, but names extensions."""
+    told = set()
+    for check, cached in (("schema", False), ("schema in the file", True)):
+        try:
+            errors = pynwb.validate(path=str(path), use_cached_namespaces=cached)
+        except Exception as error:  # noqa: BLE001 the validator stumbles over broken files in many ways
+            text = _short(f"cannot be validated: {type(error).__name__}: {error}")
+            yield Finding("error", text, _DAMAGED, check=check)
+            continue
+        for wrong in errors:
+            message, where = f"{wrong.name}: {wrong.reason}", str(wrong.location or "")
+            if (message, where) not in told:
+                told.add((message, where))
+                yield Finding("error", message, "this breaks NWB: report it to who wrote the file", where, check)
+
+
+def _short(text: str) -> str:
+    """Keep both ends of an error that prints whole objects: its kind and its reason."""
+    return text if len(text) < 300 else f"{text[:80]} … {text[-180:]}"
+
+
+def _inspector(path: Path) -> Iterator[Finding]:
+    """Ask the NWB inspector, through its API: its command exits 0 even with critical findings."""
+    config = nwbinspector.load_config("dandi")
+    try:
+        messages = nwbinspector.inspect_nwbfile(nwbfile_path=str(path), skip_validate=True, config=config)
+        yield from (_inspected(message) for message in messages if message is not None)
+    except Exception as error:  # noqa: BLE001 the inspector stumbles over files that pynwb cannot read
+        text = _short(f"cannot be inspected: {type(error).__name__}: {error}")
+        yield Finding("error", text, _DAMAGED, check="inspector")
+
+
+def _inspected(message: Any) -> Finding:
+    text = message.message.strip()
+    if message.importance.name == "ERROR":  # a traceback, which ends with the error
+        return Finding("error", _short(text.rsplit("\n", 1)[-1]), _DAMAGED, check="inspector")
+    name = message.check_function_name or ""
+    where = " ".join(filter(None, (message.object_type, message.location if message.location != "/" else "")))
+    return Finding(_SEVERITY[message.importance.name], text, _ADVICE.get(name, ""), where, f"inspector {name}".strip())
+
+
+def _plugin_checks(path: Path, session: Session | None, registry: Registry) -> Iterator[Finding]:
+    made_by = _made_by(path)
+    sources = {name for name, (_, plugin) in registry.sources().items() if plugin.distribution in made_by}
+    for plugin in registry.plugins:
+        for check in plugin.checks:
+            if not check.applies_to or sources.intersection(check.applies_to):
+                yield from _run(check, plugin, session, path)
+
+
+def _run(check: Check, plugin: Plugin, session: Session | None, path: Path) -> list[Finding]:
+    """A check that fails is a finding, and the rest go on."""
+    try:
+        findings = call(plugin, f"checking {path.name}", check.run, session, path)
+        if isinstance(findings, list) and all(isinstance(finding, Finding) for finding in findings):
+            return findings
+        wrong = f"{plugin.label}: check {check.name} returned {findings!r:.60}; expected a list of Finding"
+    except NwbridgeError as error:
+        wrong = str(error)
+    return [Finding("warning", wrong, "tell the plugin's authors", check=check.name)]
+
+
+def _made_by(path: Path) -> set[str]:
+    """Return the names of the software that a file says made it."""
+    with h5py.File(path, "r") as file:
+        pairs = file.get("general/was_generated_by")
+        if not isinstance(pairs, h5py.Dataset) or pairs.ndim != 2 or h5py.check_string_dtype(pairs.dtype) is None:
+            return set()
+        return {str(name) for name in pairs.asstr()[:, :1].ravel()}

@@ -1,0 +1,347 @@
+"""The path from a recording to a file: whole and equal to the source, or refused in one line with nothing left."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from recordings import lazy, registry_of
+
+import nwbridge
+from nwbridge.nwb.write import part_path
+
+MOUSE = {"Subject": {"species": "Mus musculus"}}
+LOW = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
+
+
+def tree(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_result_says_what_was_written_and_that_it_was_verified(neurofinder, tmp_path):
+    result = nwbridge.convert(neurofinder, tmp_path / "x.nwb")
+    assert result.ok
+    assert result.verified
+    assert (result.source, result.session_id) == ("neurofinder", "neurofinder.99.00")
+    assert result.elements[0]["shape"] == [60, 40, 52]
+    assert result.array_bytes == 60 * 40 * 52 * 2
+    assert result.file_bytes == (tmp_path / "x.nwb").stat().st_size
+    assert result.seconds["total"] >= result.seconds["write"]
+    json.dumps(result.as_json(), default=str)
+
+
+def test_source_files_stand_in_the_file_with_size_and_sha256(neurofinder, tmp_path):
+    nwbridge.convert(neurofinder, tmp_path / "x.nwb")
+    with h5py.File(tmp_path / "x.nwb") as file:
+        table = file["analysis/source_files"]
+        listed = dict(
+            zip(
+                table["path"].asstr()[()], zip(table["size"][()], table["sha256"].asstr()[()], strict=True), strict=True
+            )
+        )
+    files = [path for path in neurofinder.rglob("*") if path.is_file()]
+    assert listed.keys() == {path.relative_to(neurofinder).as_posix() for path in files}
+    for path in files:
+        content = path.read_bytes()
+        assert listed[path.relative_to(neurofinder).as_posix()] == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_no_folder_of_the_user_stands_in_the_file(neurofinder, tmp_path):
+    nwbridge.convert(neurofinder, tmp_path / "x.nwb")
+    assert str(tmp_path).encode() not in (tmp_path / "x.nwb").read_bytes()
+
+
+def test_the_first_frames_alone_are_converted_when_asked(neurofinder, tmp_path):
+    result = nwbridge.convert(neurofinder, tmp_path / "x.nwb", first=7)
+    with h5py.File(tmp_path / "x.nwb") as file:
+        frames = np.stack([tifffile.imread(path) for path in sorted((neurofinder / "images").iterdir())[:7]])
+        np.testing.assert_array_equal(file["acquisition/TwoPhotonSeries/data"][()], frames.transpose(0, 2, 1))
+        assert "only the first 7 of 60 frames" in file["session_description"][()].decode()
+    assert result.elements[0]["shape"] == [7, 40, 52]
+
+
+@pytest.mark.parametrize("compression", ["fast", "small", "none"])
+def test_every_compression_holds_the_same_values(neurofinder, tmp_path, compression):
+    nwbridge.convert(neurofinder, tmp_path / "x.nwb", compression=compression, chunks=(11, 16, 20), threads=2)
+    frames = np.stack([tifffile.imread(path) for path in sorted((neurofinder / "images").iterdir())])
+    with h5py.File(tmp_path / "x.nwb") as file:
+        data = file["acquisition/TwoPhotonSeries/data"]
+        assert data.chunks == (11, 20, 16)  # stored as (time, x, y)
+        assert data.compression == (None if compression == "none" else "gzip")
+        np.testing.assert_array_equal(data[()], frames.transpose(0, 2, 1))
+
+
+def test_without_verification_the_result_says_so(neurofinder, tmp_path):
+    assert not nwbridge.convert(neurofinder, tmp_path / "x.nwb", verify=False).verified
+
+
+def test_the_user_s_metadata_wins_and_is_in_the_file(neurofinder, tmp_path):
+    metadata = tmp_path / "lab.yaml"
+    metadata.write_text("NWBFile: {session_id: mine}\nSubject: {sex: F, age: P90D, subject_id: m1}\n", "utf-8")
+    result = nwbridge.convert(neurofinder, tmp_path / "x.nwb", metadata=metadata)
+    with h5py.File(tmp_path / "x.nwb") as file:
+        assert file["general/session_id"][()] == b"mine"
+        assert file["general/subject/sex"][()] == b"F"
+    origins = {field.key: field.origin for field in result.fields}
+    assert (origins["Subject.sex"], origins["Subject.species"]) == ("user", "source")
+
+
+def test_inspecting_writes_nothing_and_tells_what_is_missing(deepcad, tmp_path):
+    before = tree(tmp_path)
+    inspection = nwbridge.inspect(deepcad)
+    assert tree(tmp_path) == before
+    assert [element["shape"] for element in inspection.elements] == [[90, 44, 60], [90, 44, 60]]
+    unknown = {field.key for field in inspection.fields if field.origin == "unknown"}
+    assert {"Subject.species", "Subject.age", "NWBFile.session_start_time"} <= unknown
+    assert 0 < inspection.estimate.file_bytes < inspection.estimate.array_bytes
+
+
+def test_inspecting_reports_a_missing_rate_where_converting_refuses(tmp_path, values):
+    registry = registry_of(lazy(values), rate_hz=None)
+    (tmp_path / "x").touch()
+    inspection = nwbridge.inspect(tmp_path / "x", registry=registry)
+    assert inspection.findings[0].severity == "error"
+    with pytest.raises(nwbridge.MissingMetadata, match="--set Ophys"):
+        nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=registry)
+    settings = {"Ophys": {"TwoPhotonSeries": [{"rate": 7.0}]}}
+    nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", metadata=settings | MOUSE, registry=registry)
+    with h5py.File(tmp_path / "x.nwb") as file:
+        assert file["acquisition/TwoPhotonSeries/starting_time"].attrs["rate"] == 7.0
+
+
+def test_an_existing_output_is_kept_unless_told_otherwise(neurofinder, tmp_path):
+    out = tmp_path / "x.nwb"
+    out.write_text("precious", "utf-8")
+    with pytest.raises(nwbridge.CannotWrite, match="--overwrite"):
+        nwbridge.convert(neurofinder, out)
+    assert out.read_text("utf-8") == "precious"
+    assert nwbridge.convert(neurofinder, out, overwrite=True).ok
+    assert h5py.is_hdf5(out)
+
+
+def test_a_failed_conversion_keeps_the_existing_output(tmp_path, values):
+    out = tmp_path / "x.nwb"
+    out.write_text("precious", "utf-8")
+    (tmp_path / "x").touch()
+    with pytest.raises(nwbridge.BadSource):
+        nwbridge.convert(tmp_path / "x", out, overwrite=True, registry=registry_of(lazy(values, fail_at=9)))
+    assert out.read_text("utf-8") == "precious"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("x.h5", "should end in .nwb"),
+        ("absent/x.nwb", "does not exist: create it first"),
+        ("folder.nwb", "is a folder"),
+    ],
+)
+def test_an_impossible_target_is_refused_before_anything_is_read(neurofinder, tmp_path, out, message):
+    (tmp_path / "folder.nwb").mkdir()
+    with pytest.raises(nwbridge.CannotWrite, match=message):
+        nwbridge.convert(neurofinder, tmp_path / out)
+
+
+def test_a_recording_is_never_overwritten_by_its_own_output(tmp_path, values):
+    (tmp_path / "x.nwb").write_text("source", "utf-8")
+    with pytest.raises(nwbridge.BadOption, match="a file of the recording itself"):
+        nwbridge.convert(tmp_path / "x.nwb", tmp_path / "x.nwb", overwrite=True, registry=registry_of(lazy(values)))
+    assert (tmp_path / "x.nwb").read_text("utf-8") == "source"
+
+
+def test_nothing_is_left_where_the_source_fails_in_the_middle(tmp_path, values):
+    (tmp_path / "x").touch()
+    for error, kind in ((OSError, nwbridge.BadSource), (ValueError, nwbridge.PluginFault)):
+        with pytest.raises(kind):
+            nwbridge.convert(
+                tmp_path / "x", tmp_path / "x.nwb", registry=registry_of(lazy(values, fail_at=9, error=error))
+            )
+        assert tree(tmp_path) == ["x"]
+
+
+def test_a_plugin_that_fails_while_reading_is_named(tmp_path, values):
+    (tmp_path / "x").touch()
+    with pytest.raises(nwbridge.PluginFault, match="nwbridge-memory 1"):
+        nwbridge.convert(
+            tmp_path / "x", tmp_path / "x.nwb", registry=registry_of(lazy(values, fail_at=9, error=ValueError))
+        )
+
+
+def test_a_source_that_changes_meanwhile_is_refused(tmp_path, values):
+    path = tmp_path / "x"
+    path.write_text("before", "utf-8")
+    array = lazy(values)
+
+    def progress(phase, done, total):
+        path.write_text("after and longer", "utf-8")
+
+    with pytest.raises(nwbridge.BadSource, match="changed while it was converted"):
+        nwbridge.convert(path, tmp_path / "x.nwb", registry=registry_of(array), progress=progress)
+    assert tree(tmp_path) == ["x"]
+
+
+def test_values_that_differ_after_writing_keep_the_file_from_existing(tmp_path, values, monkeypatch):
+    """A disk that loses a bit is played by changing the part file when verification begins."""
+    (tmp_path / "x").touch()
+
+    def progress(phase, done, total):
+        if phase == "writing" and done == total:
+            changed.append(True)
+
+    changed = []
+    from nwbridge import conversion
+
+    check = conversion.check
+
+    def check_after_damage(part, written, threads, progress):
+        with h5py.File(part, "r+") as file:
+            file["acquisition/TwoPhotonSeries/data"][3, 2, 1] ^= 1
+        check(part, written, threads, progress)
+
+    monkeypatch.setattr(conversion, "check", check_after_damage)
+    with pytest.raises(nwbridge.InvalidOutput, match="differ from the source"):
+        nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=registry_of(lazy(values)), progress=progress)
+    assert changed
+    assert tree(tmp_path) == ["x"]
+
+
+def test_names_with_blanks_and_letters_beyond_ascii_work(neurofinder, tmp_path):
+    folder = tmp_path / "Ärzte & Söhne 神経 ß"
+    folder.mkdir()
+    moved = shutil.move(neurofinder, folder / "neurofinder.99.00 копия")
+    result = nwbridge.convert(moved, folder / "aus gäbe.nwb")
+    assert result.ok
+    assert Path(result.out).is_file()
+
+
+def test_a_large_deflated_member_is_streamed_and_equal(tmp_path):
+    movie = np.random.default_rng(8).poisson(30, (300, 90, 110)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / LOW, movie, imagej=True)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / LOW, f"r/{LOW}")
+    assert nwbridge.convert(tmp_path / "r.zip", tmp_path / "x.nwb", metadata=MOUSE).ok
+    with h5py.File(tmp_path / "x.nwb") as file:
+        np.testing.assert_array_equal(file["acquisition/TwoPhotonSeriesLowSNR/data"][()], movie.transpose(0, 2, 1))
+
+
+def test_the_folder_one_stands_in_has_a_name_too(neurofinder, tmp_path, monkeypatch):
+    monkeypatch.chdir(neurofinder)
+    assert nwbridge.inspect(".").session_id == "neurofinder.99.00"
+    assert nwbridge.convert(".", tmp_path / "x.nwb").ok
+
+
+# what happens to a process
+
+CODE = "import sys; from nwbridge.cli import main; sys.exit(main())"
+
+
+def start(*words, **kwargs):
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-c", CODE, *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+
+
+@pytest.fixture
+def long_recording(tmp_path):
+    """A recording that takes seconds to convert with the strongest compression and one thread."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    movie = np.random.default_rng(9).poisson(200, (600, 256, 300)).astype(np.uint16)
+    tifffile.imwrite(folder / LOW, movie)
+    return folder / LOW
+
+
+def wait_for(path, process):
+    until = time.monotonic() + 60
+    while not path.exists() or path.stat().st_size < 1 << 20:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_ctrl_c_ends_in_one_line_and_leaves_nothing(long_recording, tmp_path):
+    out = tmp_path / "x.nwb"
+    process = start("convert", long_recording, out, "--compression", "small", "--threads", 1)
+    wait_for(part_path(out), process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip() == "nwbridge: interrupted; nothing was written"
+    assert tree(tmp_path) == [f"in/{LOW}"]
+
+
+def test_after_kill_9_there_is_no_file_of_the_final_name_and_a_second_run_succeeds(long_recording, tmp_path):
+    out = tmp_path / "x.nwb"
+    process = start("convert", long_recording, out, "--compression", "small", "--threads", 1)
+    wait_for(part_path(out), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not out.exists()
+    assert nwbridge.convert(long_recording, out, metadata=MOUSE, first=20).ok
+    assert tree(tmp_path) == [f"in/{LOW}", "x.nwb"]
+
+
+def test_two_runs_for_one_output_do_not_mix(long_recording, tmp_path):
+    out = tmp_path / "x.nwb"
+    process = start("convert", long_recording, out, "--compression", "small", "--threads", 1)
+    wait_for(part_path(out), process)
+    with pytest.raises(nwbridge.CannotWrite, match="being written by another run"):
+        nwbridge.convert(long_recording, out)
+    assert part_path(out).exists(), "the other run's file was removed"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits on file sizes are POSIX's")
+@pytest.mark.parametrize("blocks", [30, 60, 150, 250, 600])
+def test_a_full_disk_ends_in_one_line_wherever_it_strikes(long_recording, tmp_path, blocks):
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, blocks * 1024))
+
+    out = tmp_path / "x.nwb"
+    process = start("convert", long_recording, out, preexec_fn=limit)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.count("\n")) == (2, 1), said
+    assert "there is not enough space for" in said
+    assert tree(tmp_path) == [f"in/{LOW}"]
+
+
+def mounted(folder, *options):
+    """Mount a small file system in memory, where this machine lets us."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("mounting a file system needs privileges that this machine does not give")
+
+
+@pytest.mark.skipif(not shutil.which("mount"), reason="there is no mount command here")
+def test_a_really_full_file_system_ends_in_one_line(long_recording, tmp_path):
+    mounted(tmp_path / "disk", "-o", "size=900k")
+    try:
+        with pytest.raises(nwbridge.CannotWrite, match="not enough space"):
+            nwbridge.convert(long_recording, tmp_path / "disk" / "x.nwb")
+        assert tree(tmp_path / "disk") == []
+    finally:
+        subprocess.run(["umount", str(tmp_path / "disk")], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("mount"), reason="there is no mount command here")
+def test_a_read_only_folder_is_refused_at_once(neurofinder, tmp_path):
+    mounted(tmp_path / "disk", "-o", "ro")
+    try:
+        with pytest.raises(nwbridge.CannotWrite, match=r"read-only|cannot be written"):
+            nwbridge.convert(neurofinder, tmp_path / "disk" / "x.nwb")
+    finally:
+        subprocess.run(["umount", str(tmp_path / "disk")], check=True)
