@@ -1,0 +1,212 @@
+"""The contract that every source has to meet, as a class of tests to inherit.
+
+::
+
+    class TestMyFormat(SourceContract):
+        source = "my-format"
+
+        def read(self, path):  # with any reader but nwbridge's
+            return {"TwoPhotonSeries": tifffile.imread(path)}
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from nwbridge.conversion import Result, convert
+from nwbridge.errors import NwbridgeError, PluginFault
+from nwbridge.hookspecs import Source
+from nwbridge.model import Movie, Session
+from nwbridge.options import parse, schema
+from nwbridge.plugins import Plugin, Registry, installed
+from nwbridge.testing import damage
+
+
+class SourceContract:
+    """Inherit, name the source, and read the example independently; every test runs on the source's own example."""
+
+    source: ClassVar[str | Source]
+    options: ClassVar[Mapping[str, Any]] = {}
+    metadata: ClassVar[Mapping[str, Any]] = {"Subject": {"species": "Mus musculus"}}  # what a user would add
+
+    def read(self, path: Path) -> Mapping[str, npt.NDArray[Any]]:
+        """Return every movie of the example by its element's name, as (time, row, column), read without nwbridge."""
+        raise NotImplementedError("read the example with an independent reader")
+
+    def declared_frames(self, path: Path) -> int | None:
+        """Return how many frames the example declares anywhere but in its frames, if it does."""
+        return None
+
+    # what the tests use
+
+    @property
+    def _registry(self) -> Registry:
+        if isinstance(self.source, str):
+            return installed()
+        return Registry((Plugin(self.source.name, f"nwbridge-{self.source.name}", "0", sources=(self.source,)),))
+
+    @property
+    def _source(self) -> Source:
+        return self.source if isinstance(self.source, Source) else installed().source(self.source)[0]
+
+    def _describe(self, path: Path) -> Session:
+        return self._source.describe(path, parse(self._source.options, self.options, self._source.name))
+
+    def _convert(self, path: Path, out: Path) -> Result:
+        name = self._source.name
+        return convert(path, out, source=name, options=self.options, metadata=self.metadata, registry=self._registry)
+
+    # the contract
+
+    def test_gives_its_evidence_in_words(self, tmp_path: Path) -> None:
+        """`detect` says why."""
+        evidence = self._source.detect(self._source.example(tmp_path))
+        assert isinstance(evidence, str)
+        assert evidence.strip(), "the evidence is empty"
+
+    def test_leaves_what_is_not_its_own_to_others(self, tmp_path: Path) -> None:
+        """`detect` says None, and raises nothing, for paths of other kinds."""
+        foreign = [
+            tmp_path / "absent",
+            tmp_path / "empty folder",
+            tmp_path / "empty",
+            tmp_path / "notes.txt",
+            tmp_path / "broken.zip",
+        ]
+        foreign[1].mkdir()
+        foreign[2].touch()
+        foreign[3].write_text("no recording", "utf-8")
+        foreign[4].write_bytes(b"PK\x03\x04 cut off")
+        with zipfile.ZipFile(tmp_path / "others.zip", "w") as archive:
+            archive.writestr("readme.txt", "no recording")
+        with h5py.File(tmp_path / "others.h5", "w") as file:
+            file["x"] = 1
+        claimed = {
+            path.name: self._source.detect(path) for path in [*foreign, tmp_path / "others.zip", tmp_path / "others.h5"]
+        }
+        assert not any(claimed.values()), claimed
+
+    def test_leaves_the_examples_of_other_sources_to_them(self, tmp_path: Path) -> None:
+        """`detect` says None for every other installed source's example."""
+        for name, (other, _) in installed().sources().items():
+            if name != self._source.name and not self._source.fallback:
+                (tmp_path / name).mkdir()
+                assert self._source.detect(other.example(tmp_path / name)) is None, name
+
+    def test_describes_without_writing_or_leaving_files_open(self, tmp_path: Path) -> None:
+        """`describe` changes nothing and keeps no handle."""
+        path = self._source.example(tmp_path)
+        before, opened = list(damage.tree(tmp_path)), psutil.Process().open_files()
+        self._describe(path)
+        assert list(damage.tree(tmp_path)) == before
+        assert psutil.Process().open_files() == opened
+
+    def test_names_the_files_that_it_reads(self, tmp_path: Path) -> None:
+        """Every file that is read is listed, so that it can be named by checksum in the output."""
+        path = self._source.example(tmp_path)
+        files = self._describe(path).files
+        assert files
+        assert all(file.is_file() and tmp_path in file.parents for file in files)
+
+    def test_says_the_same_twice(self, tmp_path: Path) -> None:
+        """`describe` is deterministic."""
+        path = self._source.example(tmp_path)
+        assert self._describe(path) == self._describe(path)
+
+    def test_tells_true_shapes_and_types(self, tmp_path: Path) -> None:
+        """What is described is what an independent reader finds, on a field of view that is not square."""
+        path = self._source.example(tmp_path)
+        movies = {movie.name: movie for movie in self._describe(path).of(Movie)}
+        expected = self.read(path)
+        assert movies.keys() == expected.keys()
+        for name, values in expected.items():
+            assert values.shape[1] != values.shape[2], (
+                f"the example's {name} is square: rows and columns could be swapped"
+            )
+            assert (movies[name].data.shape, movies[name].data.dtype) == (values.shape, values.dtype), name
+
+    def test_reads_the_same_values_in_blocks_of_any_size(self, tmp_path: Path) -> None:
+        """Lazy arrays give the source's values, however they are asked."""
+        path = self._source.example(tmp_path)
+        expected = self.read(path)
+        for movie in self._describe(path).of(Movie):
+            count = movie.data.shape[0]
+            for size in sorted({1, 7, count}):
+                with movie.data.open() as reader:
+                    blocks = [np.array(reader[start : start + size]) for start in range(0, count, size)]
+                np.testing.assert_array_equal(np.concatenate(blocks), expected[movie.name])
+
+    def test_counts_frames_two_ways(self, tmp_path: Path) -> None:
+        """Frames described = frames found by an independent reader = frames declared."""
+        path = self._source.example(tmp_path)
+        counts = {movie.data.shape[0] for movie in self._describe(path).of(Movie)}
+        counts |= {len(values) for values in self.read(path).values()}
+        counts |= {self.declared_frames(path)} - {None}
+        assert len(counts) == 1, counts
+
+    def test_writes_the_source_s_values(self, tmp_path: Path) -> None:
+        """Every value in the file, read with h5py, equals the independently read source."""
+        path = self._source.example(tmp_path)
+        assert self._convert(path, tmp_path / "out.nwb").verified
+        with h5py.File(tmp_path / "out.nwb") as file:
+            for name, values in self.read(path).items():
+                np.testing.assert_array_equal(file[f"acquisition/{name}/data"][()].transpose(0, 2, 1), values)
+
+    def test_writes_a_valid_file(self, tmp_path: Path) -> None:
+        """No check finds an error, given what a user would add."""
+        result = self._convert(self._source.example(tmp_path), tmp_path / "out.nwb")
+        assert [finding for finding in result.findings if finding.severity == "error"] == []
+
+    def test_leaves_the_source_untouched(self, tmp_path: Path) -> None:
+        """Converting changes no byte and no date of the recording."""
+        folder = tmp_path / "example"
+        folder.mkdir()
+        path = self._source.example(folder)
+        before = list(damage.tree(folder))
+        self._convert(path, tmp_path / "out.nwb")
+        assert list(damage.tree(folder)) == before
+
+    def test_says_clearly_when_a_member_is_missing(self, tmp_path: Path) -> None:
+        """Without one of its files, the example is refused in words, or described as something else."""
+        (tmp_path / "whole").mkdir()
+        path = self._source.example(tmp_path / "whole")
+        whole = self._describe(path)
+        for number, member in enumerate(damage.members(path)):
+            copy = damage.changed(path, tmp_path / str(number), member, damage.remove)
+            message = self._refusal(copy, tmp_path / f"{number}.nwb")
+            if message is None:
+                assert self._describe(copy) != whole, f"{member} was removed and nothing is said"
+
+    def test_says_clearly_when_a_member_is_cut_off(self, tmp_path: Path) -> None:
+        """With one of its files cut off at 60 %, the example is refused in words and no file appears."""
+        (tmp_path / "whole").mkdir()
+        path = self._source.example(tmp_path / "whole")
+        for number, member in enumerate(damage.members(path)):
+            copy = damage.changed(path, tmp_path / str(number), member, damage.cut)
+            assert self._refusal(copy, tmp_path / f"{number}.nwb"), f"{member} was cut off and still converted"
+
+    def test_offers_options_that_programs_can_read(self) -> None:
+        """Options have a JSON schema and a line of help each."""
+        for name, entry in json.loads(json.dumps(schema(self._source.options)))["properties"].items():
+            assert entry["description"], f"option {name} has no help"
+
+    def _refusal(self, path: Path, out: Path) -> str | None:
+        """Convert; return the error's one line, or None where a file was written."""
+        try:
+            self._convert(path, out)
+        except PluginFault:
+            raise
+        except NwbridgeError as error:
+            assert not out.exists()
+            assert "\n" not in str(error)
+            return str(error)
+        return None
