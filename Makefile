@@ -1,0 +1,51 @@
+# Needs only Python 3.11–3.13 and make. `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROJECTS := . $(wildcard plugins/*)
+
+.PHONY: demo test lint bench format clean
+
+demo: $(VENV)/installed
+	@rm -rf demo
+	@for source in neurofinder deepcad; do \
+	  $(BIN)/nwbridge demo $$source demo/$$source && \
+	  $(BIN)/nwbridge convert demo/$$source/* demo/$$source.nwb --set 'Subject.species=Mus musculus' && \
+	  $(BIN)/nwbridge validate demo/$$source.nwb && echo || exit 1; \
+	done
+	@echo "Made and checked: demo/neurofinder.nwb and demo/deepcad.nwb, from the made-up recordings beside them."
+	@echo "Next: $(BIN)/nwbridge convert YOUR-RECORDING OUT.nwb"
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src plugins/*/src
+	$(BIN)/lint-imports
+
+format: $(VENV)/lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/test
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -e ,$(PROJECTS))
+	@touch $@
+
+$(VENV)/test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	@touch $@
+
+$(VENV)/lint: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,lint]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
