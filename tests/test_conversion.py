@@ -177,6 +177,14 @@ def test_a_plugin_that_fails_while_reading_is_named(tmp_path, values):
         )
 
 
+def test_a_value_that_pynwb_refuses_is_its_plugin_s_fault(tmp_path, values):
+    (tmp_path / "x").touch()
+    registry = registry_of(lazy(values), description=5)
+    with pytest.raises(nwbridge.PluginFault, match="nwbridge-memory 1 failed while laying out the file: .*description"):
+        nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=registry)
+    assert tree(tmp_path) == ["x"]
+
+
 def test_a_source_that_changes_meanwhile_is_refused(tmp_path, values):
     path = tmp_path / "x"
     path.write_text("before", "utf-8")

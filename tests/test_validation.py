@@ -9,7 +9,7 @@ import pytest
 
 import nwbridge
 from nwbridge import BadSource
-from nwbridge.validation import has_schema_errors
+from nwbridge.validation import schema_errors
 
 GIVEN = {
     "NWBFile": {"session_start_time": "2020-01-31T12:00:00+01:00", "keywords": ["mouse", "vision"]},
@@ -61,7 +61,7 @@ def test_a_missing_species_is_an_error_with_the_way_to_give_it(changed):
     assert error.check == "inspector check_subject_species_exists"
     assert "Subject species is missing" in error.message
     assert error.advice == "DANDI requires the Latin name: --set 'Subject.species=Mus musculus'"
-    assert not has_schema_errors(findings)
+    assert not schema_errors(findings)
 
 
 def test_a_missing_subject_is_an_error_with_the_way_to_give_it(changed):
@@ -81,7 +81,7 @@ def test_a_missing_subject_is_an_error_with_the_way_to_give_it(changed):
 )
 def test_what_breaks_the_schema_is_an_error_with_advice(changed, required):
     findings = changed(lambda file: file.__delitem__(required))
-    assert has_schema_errors(findings)
+    assert schema_errors(findings)
     first = findings[0]
     assert first.severity == "error"
     assert first.check.startswith("schema")
@@ -95,7 +95,7 @@ def test_a_wrong_type_breaks_the_schema(changed):
         file["general/optophysiology/ImagingPlane/excitation_lambda"] = "blue"
 
     findings = changed(alter)
-    assert has_schema_errors(findings)
+    assert schema_errors(findings)
     assert any("excitation_lambda" in finding.message + finding.where for finding in errors(findings))
 
 
@@ -113,7 +113,7 @@ def test_a_doctored_schema_in_the_file_does_not_hide_what_is_missing(changed):
     findings = changed(alter)
     (told,) = (finding for finding in errors(findings) if finding.check.startswith("schema"))
     assert (told.message, told.check) == ("ImagingPlane/indicator: argument missing", "schema")
-    assert has_schema_errors(findings)
+    assert schema_errors(findings)
 
 
 def test_a_file_that_pynwb_cannot_read_gets_findings_and_no_traceback(changed):
@@ -123,7 +123,7 @@ def test_a_file_that_pynwb_cannot_read_gets_findings_and_no_traceback(changed):
         file["session_start_time"] = "yesterday"
 
     findings = changed(alter)
-    assert has_schema_errors(findings)
+    assert schema_errors(findings)
     assert any(finding.check.startswith("inspector") for finding in errors(findings))
     assert all("Traceback" not in finding.message and len(finding.message) < 300 for finding in findings)
 

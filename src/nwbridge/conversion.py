@@ -24,7 +24,7 @@ from nwbridge.nwb.sample import Estimate, estimate
 from nwbridge.nwb.write import Progress, check, check_target, part_file, part_path, record_sources, write
 from nwbridge.options import parse
 from nwbridge.plugins import Match, Registry, call, installed
-from nwbridge.validation import has_schema_errors, validate
+from nwbridge.validation import schema_errors, validate
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def convert(
     session = described.session
     if any(_same_file(out, file) or _same_file(part_path(out), file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
-    file = build(session, layout, _unknown(described.fields), described.made_by, _script(path, out, described, first))
+    script = _script(path, out, described, first)
+    file = _build(described, layout, _unknown(described.fields), script)
     clock = _Clock(begin)
     clock.lap("describe")
     with part_file(out) as part, _fingerprints(session.files) as prints:
@@ -153,10 +154,9 @@ def convert(
             clock.lap("verify")
         progress("validating", 0, 1)
         findings = validate(part, session, registry)
-        if has_schema_errors(findings):
-            raise InvalidOutput(
-                f"what was written is not valid NWB: {findings[0].message} ({findings[0].where}); nothing was kept"
-            )
+        if wrong := schema_errors(findings):
+            where = f" ({wrong[0].where})" if wrong[0].where else ""
+            raise InvalidOutput(f"what was written is not valid NWB: {wrong[0].message}{where}; nothing was kept")
         clock.lap("validate")
         size = part.stat().st_size
         progress("done", 1, 1)
@@ -195,7 +195,7 @@ def inspect(
     described = _describe(_named(path), source, options, metadata, first, registry)
     session, findings = described.session, list(described.session.findings)
     try:
-        build(session, layout, (), described.made_by, "")
+        _build(described, layout, (), "")
     except MissingMetadata as error:
         findings.insert(0, Finding("error", str(error), check="describe"))
     return Inspection(
@@ -222,8 +222,8 @@ def _describe(
 ) -> _Described:
     registry = registry or installed()
     content = metadata.load(Path(given)) if isinstance(given, Path | str) else metadata.check(given or {})
-    namespaces.load(file for plugin in registry.plugins for file in plugin.namespaces)
     match = registry.detect(path, source)
+    call(match.plugin, "loading its NWB namespaces", namespaces.load, match.plugin.namespaces)
     chosen: Any = parse(match.source.options, options or {}, f"source {match.source.name}")
     session = call(match.plugin, f"describing {path}", match.source.describe, path, chosen)
     if not isinstance(session, Session):
@@ -237,7 +237,7 @@ def _describe(
     session = replace(session, findings=session.findings + empty)
     if first is not None:
         session = session.first(first)
-    return _Described(match, replace(session, files=tuple(Path(f).resolve() for f in session.files)), content)
+    return _Described(match, replace(session, files=tuple(Path(f).absolute() for f in session.files)), content)
 
 
 def _named(path: Path | str) -> Path:
@@ -257,6 +257,12 @@ def _threads(threads: int | None) -> int:
     if threads is not None and threads < 1:
         raise BadOption(f"--threads {threads}: expected at least 1")
     return threads or default_threads()
+
+
+def _build(described: _Described, layout: Layout, unknown: Sequence[str], script: str) -> Any:
+    """Return the NWBFile; pynwb's complaint about a value is the fault of the plugin that gave it."""
+    arguments = (described.session, layout, unknown, described.made_by, script)
+    return call(described.match.plugin, "laying out the file", build, *arguments)
 
 
 def _unknown(fields: Sequence[Field]) -> list[str]:

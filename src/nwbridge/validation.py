@@ -81,9 +81,9 @@ def validate(path: Path | str, session: Session | None = None, registry: Registr
     return sorted(dict.fromkeys(findings), key=lambda finding: _ORDER.index(finding.severity))
 
 
-def has_schema_errors(findings: list[Finding]) -> bool:
-    """Whether the file breaks the NWB schema itself, rather than what an archive asks beyond it."""
-    return any(finding.severity == "error" and finding.check.startswith("schema") for finding in findings)
+def schema_errors(findings: list[Finding]) -> list[Finding]:
+    """Return the findings that break the NWB schema itself, rather than what an archive asks beyond it."""
+    return [finding for finding in findings if finding.severity == "error" and finding.check.startswith("schema")]
 
 
 def _namespaces(registry: Registry) -> Iterator[Finding]:

@@ -20,5 +20,7 @@ def load(paths: Iterable[Path]) -> None:
         try:
             pynwb.load_namespaces(str(path))
         except Exception as error:
-            raise PluginFault(f"the NWB namespace {path.name} cannot be loaded: {error}") from error
+            raise PluginFault(
+                f"the NWB namespace {path.name} cannot be loaded: {' '.join(str(error).split())}"
+            ) from error
         _loaded.add(path)

@@ -1,0 +1,111 @@
+"""Where each metadata value of a session comes from, and what is written where nobody says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nwbridge.metadata.given import schema
+from nwbridge.metadata.keys import REFERENCES, SESSION, SUBJECT, Metadata, entries_on, planes_of, series_key
+from nwbridge.model import Movie, Plane, Session, Subject
+
+Origin = Literal["source", "user", "unknown"]
+
+# what is written where nobody says anything, in words for `inspect`, the file's notes and the report
+UNKNOWN = {
+    "NWBFile.session_start_time": "written as 1900-01-01T00:00:00+00:00, marked as a placeholder",
+    "Subject.subject_id": "written as the session's id",
+    "Subject.species": "left out; DANDI requires it",
+    "Subject.sex": "written as U (unknown)",
+    "Subject.age": "written as P0D/ (at least 0 days)",
+    "Ophys.ImagingPlane.indicator": "written as unknown",
+    "Ophys.ImagingPlane.location": "written as unknown",
+    "Ophys.ImagingPlane.excitation_lambda": "written as NaN",
+    "Ophys.ImagingPlane.optical_channel.emission_lambda": "written as NaN",
+    "Ophys.TwoPhotonSeries.rate": "required: give it",
+    "Ophys.OnePhotonSeries.rate": "required: give it",
+}
+_RECOMMENDED = (
+    "experimenter",
+    "institution",
+    "lab",
+    "keywords",
+    "experiment_description",
+    "related_publications",
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One metadata value of a session and where it comes from."""
+
+    key: str  # as in the metadata file
+    value: Any
+    origin: Origin
+    note: str = ""  # where the source states it, or what is written where nobody does
+
+
+def fields(session: Session, given: Metadata) -> list[Field]:
+    """List the session's metadata with where each value comes from; `session` has `given` laid over it already."""
+    user = {key.replace("age__reference", "age_reference"): value for key, value in _flat(given)}
+    found = [_field(f"NWBFile.{key}", getattr(session, name), session, user) for key, name in SESSION.items()]
+    for key in (key for key in schema()["properties"]["NWBFile"]["properties"] if key not in SESSION):
+        value = getattr(session, key)
+        if value is not None or key in _RECOMMENDED:
+            found.append(_field(f"NWBFile.{key}", value, session, user))
+    subject = session.subject or Subject()
+    for key in (key for key in schema()["properties"]["Subject"]["properties"] if key not in SUBJECT):
+        value = getattr(subject, key)
+        dated = key == "age" and subject.date_of_birth is not None
+        if value is not None or (f"Subject.{key}" in UNKNOWN and not dated):
+            found.append(_field(f"Subject.{key}", value, session, user))
+    for plane in planes_of(session).values():
+        found += _named("Device", plane.device.name, {}, session, given)
+        found += _named("ImagingPlane", plane.name, _plane_values(plane), session, given)
+    for movie in session.of(Movie):
+        values = {"rate": movie.rate_hz} if movie.timestamps is None else {}
+        found += _named(series_key(movie), movie.name, values, session, given)
+    return [field for number, field in enumerate(found) if field not in found[:number]]
+
+
+def _plane_values(plane: Plane) -> dict[str, Any]:
+    emissions = [channel.emission_nm for channel in plane.channels]
+    values: dict[str, Any] = {
+        "indicator": plane.indicator,
+        "location": plane.location,
+        "excitation_lambda": plane.excitation_nm,
+        "optical_channel.emission_lambda": None if None in emissions else emissions[0],
+    }
+    if plane.pixel_um:
+        values["grid_spacing"] = [plane.pixel_um[1], plane.pixel_um[0]]
+    return values
+
+
+def _named(kind: str, name: str, values: Metadata, session: Session, given: Metadata) -> list[Field]:
+    """Return the fields of one device, plane or series, and whatever else the user says of it."""
+    ophys = given.get("Ophys", {})
+    user = {key: value for entry in entries_on(ophys, kind, name) for key, value in _flat(entry, f"Ophys.{kind}")}
+    values = {f"Ophys.{kind}.{key}": value for key, value in values.items()}
+    rest = [key for key in user if key not in values and key.rsplit(".", 1)[1] not in REFERENCES]
+    found = [_field(key, value, session, user) for key, value in values.items()]
+    return found + [Field(key, user[key], "user") for key in rest]
+
+
+def _field(key: str, value: Any, session: Session, user: Metadata) -> Field:
+    if value is None:
+        return Field(key, None, "unknown", UNKNOWN.get(key, "left out"))
+    if key in user:
+        return Field(key, value, "user")
+    return Field(key, value, "source", session.origins.get(key, ""))
+
+
+def _flat(metadata: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(metadata, Mapping):
+        for key, value in metadata.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(metadata, list) and metadata and isinstance(metadata[0], Mapping):
+        for entry in metadata:
+            yield from _flat(entry, prefix)
+    else:
+        yield prefix, metadata
