@@ -9,14 +9,15 @@ import os
 import re
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from nwbridge.arrays.blobs import Blob, readable
 from nwbridge.errors import BadSource
+from nwbridge.forms import fault
 
 MAX_MEMBERS = 1_000_000
 MAX_RATIO = 1040  # deflate cannot exceed 1032:1
@@ -77,15 +78,24 @@ class Files:
             raise BadSource(f"{self.path.name}: number {missing[0]} of {patterns[0]} is missing{several}")
         return [places[place] for place in sorted(places)]
 
-    def json(self, name: str, kind: type[T]) -> T:
-        """Return a JSON file's content, a dict or list as asked; BadSource if it is absent or anything else."""
+    def json(self, name: str, kind: type[T], form: Mapping[str, Any] | None = None) -> T:
+        """Return a JSON file's content, a dict or list as asked; BadSource if it is absent or anything else.
+
+        With a JSON schema as `form` also where it breaks that. NaN and Infinity, which JSON has not, are refused.
+        """
         try:
-            content = json.loads(self[name].read().decode("utf-8-sig"))
+            content = json.loads(self[name].read().decode("utf-8-sig"), parse_constant=_no_number)
         except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, nested too deep, a number too long
             raise BadSource(f"{self.path.name}: {name} is not valid JSON ({error})") from error
         if not isinstance(content, kind):
             raise BadSource(f"{self.path.name}: {name} holds a {type(content).__name__}; expected a {kind.__name__}")
+        if form is not None and (wrong := fault(content, form)):
+            raise BadSource(f"{self.path.name}: {name}: {wrong}")
         return content
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def files_in(path: Path, keep: Sequence[str] = ()) -> Files:

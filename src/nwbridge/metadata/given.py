@@ -10,17 +10,16 @@ import functools
 import json
 import math
 import re
-import reprlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from nwbridge.errors import BadMetadata
+from nwbridge.forms import fault
 from nwbridge.metadata.keys import Metadata
 
 
@@ -74,10 +73,8 @@ def check(content: Any, where: str = "metadata") -> Metadata:
         plain = _plain(content, schema())
     except RecursionError:
         raise BadMetadata(f"{where}: it holds itself; expected plain values") from None
-    errors = jsonschema.Draft202012Validator(schema()).iter_errors(plain)
-    error = min(errors, key=lambda e: list(map(str, e.absolute_path)), default=None)
-    if error is not None:
-        raise BadMetadata(f"{where}: {_explain(error)}")
+    if wrong := fault(plain, schema()):
+        raise BadMetadata(f"{where}: {wrong}")
     for key in ("NWBFile.session_start_time", "Subject.date_of_birth"):
         group, name = key.split(".")
         if name in plain.get(group, {}):
@@ -106,29 +103,6 @@ def _plain(value: Any, form: Mapping[str, Any]) -> Any:
 def _resolve(form: Mapping[str, Any]) -> Mapping[str, Any]:
     reference = form.get("$ref")
     return schema()["$defs"][reference.rsplit("/", 1)[1]] if reference else form
-
-
-def _explain(error: jsonschema.ValidationError) -> str:
-    key = ".".join(str(part) for part in error.absolute_path) or "the file"
-    form: Any = error.schema
-    instance: Any = error.instance
-    if error.validator == "additionalProperties":
-        known = list(form["properties"])
-        unknown = next(name for name in instance if name not in known)
-        near = difflib.get_close_matches(unknown, known, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"
-        return f"{key} has an unknown key {unknown}; {hint}"
-    return f"{key} is {reprlib.repr(instance)}; expected {_expected(form)}"
-
-
-def _expected(form: Mapping[str, Any]) -> str:
-    if "enum" in form:
-        return " or ".join(form["enum"])
-    if "properties" in form:
-        return "keys such as " + ", ".join(list(form["properties"])[:3])
-    words = {"string": "text", "array": "a list", "number": "a number"}[form["type"]]
-    words += " above 0" if "exclusiveMinimum" in form else ""
-    return words + (f": {form['description']}" if "description" in form else "")
 
 
 def parse_time(text: str, where: str) -> datetime:

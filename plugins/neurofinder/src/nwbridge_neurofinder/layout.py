@@ -7,7 +7,6 @@ training sets ``regions/regions.json``. Older: ``images/**/*.bin``, a column-maj
 
 import operator
 import re
-import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,29 @@ from nwbridge import BadSource, Finding, LazyArray, Movie, Plane, Region, Segmen
 
 REGIONS = ("regions/regions.json", "sources/sources.json")
 TEXTS = ("id", "lab", "location", "animal", "animal-state", "experiment", "method", "indicator", "region")
-INFO: dict[str, tuple[Any, str]] = dict.fromkeys(TEXTS, (str, "text")) | {
-    "contributors": ([str], "a list of names"),
-    **dict.fromkeys(("pixels-per-micron", "rate-hz"), (float, "a number above 0")),
-    "dimensions": ([int, int, int], "[rows, columns, frames]"),
+NUMBERS = ("depth-microns", "pixels-per-micron", "rate-hz")
+WHOLE = {"type": "integer", "minimum": 1}
+INFO = {  # JSON schemas
+    "properties": {
+        **{key: {"type": ["string", "null"]} for key in TEXTS},
+        **{key: {"type": ["number", "null"], "exclusiveMinimum": 0} for key in NUMBERS},
+        "contributors": {"type": "array", "items": {"type": "string"}, "description": "names"},
+        "dimensions": {
+            "type": "array",
+            "items": WHOLE,
+            "minItems": 3,
+            "maxItems": 3,
+            "description": "rows, columns, frames",
+        },
+    }
 }
-DTYPES = {"uint16": "<u2", "int16": "<i2"}
+CONF = {
+    "required": ["dims", "dtype"],
+    "properties": {
+        "dims": {"type": "array", "items": WHOLE, "minItems": 2, "maxItems": 2, "description": "rows, columns"},
+        "dtype": {"enum": ["uint16", "int16"]},
+    },
+}
 SPECIES = {"mouse": "Mus musculus", "rat": "Rattus norvegicus"}
 AREAS = {("mouse", "vS1"): "SSp-bfd", ("mouse", "V1"): "VISp"}  # the labs' names and the Allen CCF's
 ORIGINS = {
@@ -54,7 +70,8 @@ def detect(path: Path) -> str | None:
 def describe(path: Path, options: object) -> Session:
     """Describe the movie, and the regions of a training set."""
     files = arrays.files_in(path, keep=("images",))
-    info = _info(files) if "info.json" in files else {}
+    content = files.json("info.json", dict, INFO) if "info.json" in files else {}
+    info = {key: value for key, value in content.items() if value}
     data, frames = _movie(files)
     found = re.search(r"neurofinder\.\d\d\.\d\d(\.test)?", f"{path.name}/{files.prefix}")
     name = found.group() if found else path.name.removesuffix(".zip")
@@ -84,33 +101,14 @@ def describe(path: Path, options: object) -> Session:
     )
 
 
-def _info(files: arrays.Files) -> dict[str, Any]:
-    """Return what info.json says where it says anything; BadSource where that has not the form."""
-    said = {key: value for key, value in files.json("info.json", dict).items() if value not in (None, "", [])}
-    for key, (kind, expected) in INFO.items():
-        if key in said and not _fits(said[key], kind):
-            raise BadSource(f"{files.path.name}: info.json has {key} {reprlib.repr(said[key])}; expected {expected}")
-    return said
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if isinstance(kind, list):  # one type: any number of it
-        return isinstance(value, list) and len(kind) in (1, len(value)) and all(_fits(v, kind[0]) for v in value)
-    return isinstance(value, str) if kind is str else type(value) in (int, kind) and 0 < value < float("inf")
-
-
 def _movie(files: arrays.Files) -> tuple[LazyArray, list[arrays.Blob]]:
     """Return the frames, and the files that hold them."""
     if "images/conf.json" not in files:
         images = files.numbered("images/*.tiff", "images/*.tif")
         return arrays.from_tiff(images), images
-    conf = files.json("images/conf.json", dict)
-    dtype = DTYPES.get(str(conf.get("dtype")))
-    if dtype is None or not _fits(conf.get("dims"), [int, int]):
-        expected = '{"dims": [rows, columns], "dtype": "uint16" or "int16"}'
-        raise BadSource(f"{files.path.name}: images/conf.json holds {reprlib.repr(conf)}; expected {expected}")
+    conf = files.json("images/conf.json", dict, CONF)
     images, (rows, columns) = files.numbered("images/*.bin"), conf["dims"]
-    return arrays.from_binary(images, rows, columns, dtype), images
+    return arrays.from_binary(images, rows, columns, {"uint16": "<u2", "int16": "<i2"}[conf["dtype"]]), images
 
 
 def _segmentation(files: arrays.Files, name: str, image_shape: tuple[int, ...], plane: Plane) -> Segmentation:
