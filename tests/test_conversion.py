@@ -180,7 +180,9 @@ def test_a_plugin_that_fails_while_reading_is_named(tmp_path, values):
 def test_a_value_that_pynwb_refuses_is_its_plugin_s_fault(tmp_path, values):
     (tmp_path / "x").touch()
     registry = registry_of(lazy(values), description=5)
-    with pytest.raises(nwbridge.PluginFault, match="nwbridge-memory 1 failed while laying out the file: .*description"):
+    with pytest.raises(
+        nwbridge.PluginFault, match=r"nwbridge-memory 1 failed while laying out the file: .*description"
+    ):
         nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=registry)
     assert tree(tmp_path) == ["x"]
 
@@ -221,6 +223,50 @@ def test_values_that_differ_after_writing_keep_the_file_from_existing(tmp_path, 
         nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=registry_of(lazy(values)), progress=progress)
     assert changed
     assert tree(tmp_path) == ["x"]
+
+
+def test_a_mask_that_differs_after_writing_keeps_the_file_from_existing(neurofinder, tmp_path, monkeypatch):
+    from nwbridge import conversion
+
+    check = conversion.check
+
+    def check_after_damage(part, written, threads, progress):
+        with h5py.File(part, "r+") as file:
+            mask = file["processing/ophys/ImageSegmentation/PlaneSegmentation/pixel_mask"]
+            pixel = mask[5]
+            pixel["x"] += 1
+            mask[5] = pixel
+        check(part, written, threads, progress)
+
+    monkeypatch.setattr(conversion, "check", check_after_damage)
+    with pytest.raises(nwbridge.InvalidOutput, match=r"PlaneSegmentation/pixel_mask read back .* differs"):
+        nwbridge.convert(neurofinder, tmp_path / "x.nwb")
+    assert not (tmp_path / "x.nwb").exists()
+
+
+def test_an_output_that_appears_meanwhile_is_kept(tmp_path, values):
+    (tmp_path / "x").touch()
+    out = tmp_path / "x.nwb"
+
+    def progress(phase, done, total):
+        out.write_text("somebody else's", "utf-8")
+
+    with pytest.raises(nwbridge.CannotWrite, match="exists already"):
+        nwbridge.convert(tmp_path / "x", out, registry=registry_of(lazy(values)), progress=progress)
+    assert out.read_text("utf-8") == "somebody else's"
+    assert tree(tmp_path) == ["x", "x.nwb"]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", ">u2", ">i4", "u4", "i4", "u8", "i8", "f4", "f8", ">f8"])
+def test_values_of_every_type_become_a_valid_file(tmp_path, values, dtype):
+    movie = (values % 100).astype(dtype)
+    (tmp_path / "x").touch()
+    result = nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=registry_of(lazy(movie)), metadata=MOUSE)
+    assert result.ok, result.findings
+    with h5py.File(tmp_path / "x.nwb") as file:
+        stored = file["acquisition/TwoPhotonSeries/data"]
+        assert stored.dtype == movie.dtype
+        np.testing.assert_array_equal(stored[()], movie.transpose(0, 2, 1))
 
 
 def test_names_with_blanks_and_letters_beyond_ascii_work(neurofinder, tmp_path):

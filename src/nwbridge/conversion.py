@@ -141,7 +141,7 @@ def convert(
     file = _build(described, layout, _unknown(described.fields), script)
     clock = _Clock(begin)
     clock.lap("describe")
-    with part_file(out) as part, _fingerprints(session.files) as prints:
+    with part_file(out, overwrite=overwrite) as part, _fingerprints(session.files) as prints:
         try:
             written = write(file, layout, part, count, progress)
         except PluginFault as error:

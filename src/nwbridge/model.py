@@ -137,8 +137,8 @@ class Movie:
             raise BadSource(
                 f"movie {self.name} was described as {self.data.shape}; expected (time, row, column), none of them 0"
             )
-        if self.data.dtype.kind not in "uif":
-            raise BadSource(f"movie {self.name}: values are {self.data.dtype}; expected integers or floats")
+        if self.data.dtype.kind not in "uif" or self.data.dtype == np.float16:
+            raise BadSource(f"movie {self.name}: values are {self.data.dtype}; expected integers, float32 or float64")
         if self.rate_hz is not None and not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
             raise BadSource(f"movie {self.name}: a frame rate of {self.rate_hz} Hz was found; expected more than 0")
         if self.timestamps is not None and self.timestamps.shape != self.data.shape[:1]:

@@ -134,7 +134,8 @@ def _inspected(message: Any) -> Finding:
         return Finding("error", _short(text.rsplit("\n", 1)[-1]), _DAMAGED, check="inspector")
     name = message.check_function_name or ""
     where = " ".join(filter(None, (message.object_type, message.location if message.location != "/" else "")))
-    return Finding(_SEVERITY[message.importance.name], text, _ADVICE.get(name, ""), where, f"inspector {name}".strip())
+    advice = _ADVICE.get(name, f"see {name} in the NWB inspector's best practices")
+    return Finding(_SEVERITY[message.importance.name], text, advice, where, f"inspector {name}".strip())
 
 
 def _plugin_checks(path: Path, session: Session | None, registry: Registry) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from nwbridge.nwb.build import Layout
 from nwbridge.nwb.fill import Part, fill, verify
 
 Progress = Callable[[str, int, int], None]  # phase, bytes done, bytes in all
-_LOCKED = "unable to lock file"  # HDF5's words where another process has the file open for writing
+_LOCK = "unable to lock file"  # HDF5's words
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def part_file(out: Path) -> Iterator[Path]:
+def part_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the path to write to; give it its final name if all went well, remove it if not."""
     part = part_path(out)
     ours = True
@@ -65,17 +65,24 @@ def part_file(out: Path) -> Iterator[Path]:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        check_target(out, overwrite=overwrite)  # somebody may have written it meanwhile
         part.replace(out)
         _sync_folder(out.parent)
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "errno" not in str(error):
             raise
-        ours = _LOCKED not in str(error)
+        ours = not _is_locked(error)
         raise _cannot_write(out, error) from error  # HDF5 says RuntimeError where a full disk stops it from closing
     finally:
         with suppress(OSError):
             if ours:
                 part.unlink(missing_ok=True)
+
+
+def _is_locked(error: OSError | RuntimeError) -> bool:
+    """Whether another process has the file open for writing."""
+    busy = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
+    return _LOCK in str(error) and any(f"errno = {number}," in str(error) for number in busy)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -92,10 +99,12 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
     text = " ".join(str(error).split())
     told = re.search(r"errno = (\d+)", text)  # HDF5 has it in its words only
     number = int(told.group(1)) if told else getattr(error, "errno", None)
-    if _LOCKED in text:
+    if _is_locked(error):
         return CannotWrite(f"{out} is being written by another run: wait for it, or choose another name")
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return CannotWrite(f"there is not enough space for {out}: free some or write elsewhere; nothing was kept")
+    if _LOCK in text:
+        return CannotWrite(f"{out} cannot be locked on this file system: set HDF5_USE_FILE_LOCKING=FALSE and try again")
     reason = os.strerror(number) if number else text
     return CannotWrite(f"{out} cannot be written: {reason}; nothing was kept")
 
