@@ -30,7 +30,7 @@ _MOST = {1: 1, 5: 4096, 8: 1040, 32946: 1040, 32773: 64, 34926: 1 << 16, 50000: 
 _LAYOUT = {254, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 317, 322, 323, 324, 325, 339}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Page:
     """One frame: its shape, how it is packed, and where its segments (strips or tiles) lie."""
 

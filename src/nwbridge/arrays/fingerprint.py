@@ -13,7 +13,7 @@ from nwbridge.arrays.blobs import Blob, readable
 from nwbridge.arrays.files import files_in, is_zip
 from nwbridge.errors import BadSource
 
-_PIECE = 4 << 20
+_PIECE = 256 << 10
 
 
 @dataclass(frozen=True)

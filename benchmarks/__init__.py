@@ -1,0 +1,1 @@
+"""Speed, memory and file size of nwbridge, beside NeuroConv: `python -m benchmarks`."""
