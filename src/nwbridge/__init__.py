@@ -6,10 +6,10 @@ The public names. They are loaded when first used, so that ``nwbridge --help`` a
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nwbridge.version import __version__
+
 if TYPE_CHECKING:
     from nwbridge import arrays as arrays
-    from nwbridge.conversion import Inspection as Inspection
-    from nwbridge.conversion import Result as Result
     from nwbridge.conversion import convert as convert
     from nwbridge.conversion import inspect as inspect
     from nwbridge.errors import Ambiguous as Ambiguous
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from nwbridge.model import Subject as Subject
     from nwbridge.options import NoOptions as NoOptions
     from nwbridge.options import option as option
+    from nwbridge.results import Inspection as Inspection
+    from nwbridge.results import Result as Result
     from nwbridge.validation import validate as validate
 
-__version__ = "0.1.0"
-
 _ROOMS = {
-    "nwbridge.conversion": ("Inspection", "Result", "convert", "inspect"),
+    "nwbridge.conversion": ("convert", "inspect"),
     "nwbridge.errors": (
         "Ambiguous",
         "BadMetadata",
@@ -74,6 +74,7 @@ _ROOMS = {
         "Subject",
     ),
     "nwbridge.options": ("NoOptions", "option"),
+    "nwbridge.results": ("Inspection", "Result"),
     "nwbridge.validation": ("validate",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -7,72 +7,26 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nwbridge import __version__, metadata
+from nwbridge import metadata
 from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
 from nwbridge.errors import BadOption, BadSource, InvalidOutput, MissingMetadata, PluginFault
 from nwbridge.metadata import Field, Metadata
-from nwbridge.model import Finding, Movie, Segmentation, Session
+from nwbridge.model import Finding, Segmentation, Session
 from nwbridge.nwb import namespaces
 from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS, Compression
 from nwbridge.nwb.fill import default_threads
-from nwbridge.nwb.sample import Estimate, estimate
+from nwbridge.nwb.sample import estimate
 from nwbridge.nwb.write import Progress, check, check_target, part_file, part_path, record_sources, write
 from nwbridge.options import parse
 from nwbridge.plugins import Match, Registry, call, installed
+from nwbridge.results import Inspection, Result, summaries
 from nwbridge.validation import schema_errors, validate
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a conversion did; `as_json` is one line for programs."""
-
-    path: str
-    out: str
-    source: str
-    plugin: str
-    evidence: str
-    session_id: str
-    elements: tuple[dict[str, Any], ...]
-    fields: tuple[Field, ...]
-    findings: tuple[Finding, ...]
-    verified: bool  # every number was read back from the file and compared with the source
-    array_bytes: int  # of the values that were written, before compression
-    file_bytes: int
-    seconds: dict[str, float]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no finding is an error; the file is written and whole in any case."""
-        return all(finding.severity != "error" for finding in self.findings)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self) | {"ok": self.ok}
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What a conversion would do; nothing was written."""
-
-    path: str
-    source: str
-    plugin: str
-    evidence: str
-    session_id: str
-    description: str
-    elements: tuple[dict[str, Any], ...]
-    fields: tuple[Field, ...]
-    findings: tuple[Finding, ...]
-    estimate: Estimate
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+from nwbridge.version import __version__
 
 
 @dataclass(frozen=True)
@@ -168,7 +122,7 @@ def convert(
         plugin=described.match.plugin.label,
         evidence=described.match.evidence,
         session_id=session.id,
-        elements=_summaries(session),
+        elements=summaries(session),
         fields=described.fields,
         findings=(*session.findings, *findings),
         verified=verify,
@@ -205,7 +159,7 @@ def inspect(
         evidence=described.match.evidence,
         session_id=session.id,
         description=session.description,
-        elements=_summaries(session),
+        elements=summaries(session),
         fields=described.fields,
         findings=tuple(findings),
         estimate=estimate(layout, _threads(threads)),
@@ -273,22 +227,6 @@ def _script(path: Path, out: Path, described: _Described, first: int | None) -> 
     """Return the command without the user's folders."""
     words = ["nwbridge", "convert", path.name, out.name, "--source", described.match.source.name]
     return " ".join(words + (["--first", str(first)] if first else []))
-
-
-def _summaries(session: Session) -> tuple[dict[str, Any], ...]:
-    found = []
-    for element in session.elements:
-        summary: dict[str, Any] = {"name": getattr(element, "name", ""), "type": type(element).__name__}
-        if isinstance(element, Movie):
-            summary |= {
-                "shape": list(element.data.shape),
-                "dtype": element.data.dtype.name,
-                "bytes": element.data.nbytes,
-            }
-        elif isinstance(element, Segmentation):
-            summary |= {"regions": len(element.regions), "image_shape": list(element.image_shape)}
-        found.append(summary)
-    return tuple(found)
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -13,9 +13,9 @@ from nwbridge.cli.progress import bar
 from nwbridge.errors import BadOption, CannotWrite
 
 if TYPE_CHECKING:
-    from nwbridge.conversion import Inspection, Result
     from nwbridge.model import Finding
     from nwbridge.plugins import Plugin
+    from nwbridge.results import Inspection, Result
 
 
 def convert(arguments: argparse.Namespace) -> int:

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from nwbridge import __version__
 from nwbridge.cli.exits import DONE, IN_WORDS, INTERRUPTED, REFUSED
 from nwbridge.errors import NwbridgeError
+from nwbridge.version import __version__
 
 
 class _Parser(argparse.ArgumentParser):

@@ -22,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from nwbridge.conversion import Result, convert
+from nwbridge.conversion import convert
 from nwbridge.errors import NwbridgeError, PluginFault
 from nwbridge.hookspecs import Source
 from nwbridge.model import Movie, Session
 from nwbridge.options import parse, schema
 from nwbridge.plugins import Plugin, Registry, installed
+from nwbridge.results import Result
 from nwbridge.testing import damage
 
 
