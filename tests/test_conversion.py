@@ -301,7 +301,8 @@ CODE = "import sys; from nwbridge.cli import main; sys.exit(main())"
 
 def start(*words, **kwargs):
     """Run the command line in a process of its own."""
-    command = [sys.executable, "-c", CODE, *map(str, words)]
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " + CODE  # nohup ignores it
+    command = [sys.executable, "-c", code, *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
 
 

@@ -19,7 +19,10 @@ Each takes one message, so that every error can be pickled and sent between proc
 
 
 class NwbridgeError(Exception):
-    """Any error that nwbridge raises on purpose; its text is one line."""
+    """Any error that nwbridge raises on purpose; its text is one line, whatever it quotes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(part.strip() for part in message.splitlines() if part.strip()))
 
 
 class NotRecognized(NwbridgeError):

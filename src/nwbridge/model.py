@@ -113,6 +113,12 @@ class Plane:
         names = [channel.name for channel in self.channels]
         if not names or len(set(names)) < len(names):
             raise BadSource(f"imaging plane {self.name} has the channels {names}; expected one or more, each name once")
+        emissions = [channel.emission_nm for channel in self.channels]
+        for value in (self.rate_hz, self.excitation_nm, *emissions, *(self.pixel_um or ())):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise BadSource(
+                    f"imaging plane {self.name} has a rate, wavelength or pixel size of {value}; expected more than 0"
+                )
 
 
 @dataclass(frozen=True)
@@ -141,11 +147,18 @@ class Movie:
             raise BadSource(f"movie {self.name}: values are {self.data.dtype}; expected integers, float32 or float64")
         if self.rate_hz is not None and not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
             raise BadSource(f"movie {self.name}: a frame rate of {self.rate_hz} Hz was found; expected more than 0")
+        if not all(math.isfinite(n) for n in (self.conversion, self.offset, self.pmt_gain or 0)):
+            raise BadSource(f"movie {self.name}: conversion, offset or gain is not a finite number")
         if self.timestamps is not None and self.timestamps.shape != self.data.shape[:1]:
             raise BadSource(
                 f"movie {self.name}: timestamps of shape {self.timestamps.shape}; "
                 f"expected one for each of {self.data.shape[0]} frames"
             )
+
+    @property
+    def series_type(self) -> str:
+        """The NWB type that the movie becomes."""
+        return "OnePhotonSeries" if self.kind == "one-photon" else "TwoPhotonSeries"
 
     def first(self, count: int) -> Movie:
         """Return the movie's first `count` frames."""

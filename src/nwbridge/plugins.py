@@ -6,7 +6,6 @@ import difflib
 import functools
 import inspect
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -106,7 +105,7 @@ class Registry:
             if matches:
                 claims = "; ".join(f"{m.source.name}: {m.evidence}" for m in matches)
                 raise Ambiguous(f"{path} could be several kinds of recording ({claims}): choose with --source NAME")
-        if path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+        if path.suffix.lower() == ".zip" and path.is_file():
             files_in(path)  # says what is wrong with a damaged zip
         known = ", ".join(source.title for source, _ in everything) or "nothing: no plugin is installed"
         raise NotRecognized(f"no installed source recognizes {path}; they read: {known}")
@@ -153,8 +152,7 @@ def load(points: Iterable[EntryPoint]) -> Registry:
     for point in sorted(points, key=lambda point: (point.name, point.value)):
         plugin = _load_one(point)
         names = [record.name for record in plugin.records]
-        own = [source.name for source in plugin.sources]
-        taken = [name for name in names if name in owners or own.count(name) > 1]
+        taken = [name for name in names if name in owners or names.count(name) > 1]
         if taken:
             error = f"the name {taken[0]} is already used by {owners.get(taken[0], 'another of its own sources')}"
             plugin = Plugin(plugin.name, plugin.distribution, plugin.version, error)

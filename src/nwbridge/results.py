@@ -53,6 +53,11 @@ class Inspection:
     findings: tuple[Finding, ...]
     estimate: Estimate
 
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.severity != "error" for finding in self.findings)
+
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)

@@ -6,6 +6,7 @@ the checks of plugins. None of these looks at the numbers: that is done while a 
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ _SEVERITY: dict[str, Severity] = {
     "BEST_PRACTICE_VIOLATION": "warning",
     "BEST_PRACTICE_SUGGESTION": "hint",
 }
+_ONE_AT_A_TIME = threading.Lock()  # catching warnings changes the whole process
 _DAMAGED = "the file is damaged: write it again"
 _ORDER = ("error", "warning", "hint")
 _ADVICE = {
@@ -65,7 +67,7 @@ def validate(path: Path | str, session: Session | None = None, registry: Registr
     with h5py.File(path, "r") as file:
         if "nwb_version" not in file.attrs:
             raise BadSource(f"{path.name} is HDF5 but not NWB: it states no NWB version")
-    with warnings.catch_warnings(record=True) as caught:
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         findings = [
             *_namespaces(registry),

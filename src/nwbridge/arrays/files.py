@@ -218,7 +218,9 @@ def _without_outer_folder(path: Path, blobs: dict[str, Blob], keep: Sequence[str
 
 
 def peek(path: Path, keep: Sequence[str] = ()) -> list[str]:
-    """Return the names of the files two levels deep, without opening any; nothing where the path cannot be read.
+    """Return the names of the files two levels deep, opening no more than a zip's list of members.
+
+    Nothing where the path cannot be read.
 
     Of a zip it gives all names, as `files_in` does. For `Source.detect`, which has to be quick on any folder and must
     not raise.

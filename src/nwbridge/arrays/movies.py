@@ -19,6 +19,7 @@ from nwbridge.arrays.directories import Page
 from nwbridge.arrays.tiff import Frames, bytes_of, frames_of
 from nwbridge.errors import BadSource
 from nwbridge.model import LazyArray, Reader
+from nwbridge.safety import check_hdf5
 
 _MAX_AROUND = 1 << 20  # bytes around a frame that are compared with the first file's
 
@@ -53,8 +54,9 @@ def from_npy(path: Path) -> LazyArray:
 
 
 def from_hdf5(path: Path, name: str) -> LazyArray:
-    """Return a lazy array over the data set `name` of an HDF5 file."""
+    """Return a lazy array over the data set `name` of an HDF5 file; BadSource where the file reaches out of itself."""
     path = Path(path)
+    check_hdf5(path)
     try:
         with h5py.File(path, "r") as file:
             dataset = file.get(name)

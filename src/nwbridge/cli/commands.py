@@ -47,7 +47,7 @@ def inspect(arguments: argparse.Namespace) -> int:
         print(json.dumps(inspection.as_json(), default=str))
     else:
         _print_inspection(inspection)
-    return FINDINGS if any(f.severity == "error" for f in inspection.findings) else DONE
+    return DONE if inspection.ok else FINDINGS
 
 
 def validate(arguments: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def plugins(arguments: argparse.Namespace) -> int:
 
     found = installed().plugins
     if arguments.name is not None:
-        found = tuple(p for p in found if arguments.name in (p.name, p.distribution, *(r.name for r in _records(p))))
+        found = tuple(p for p in found if arguments.name in (p.name, p.distribution, *(r.name for r in p.records)))
         if not found:
             known = ", ".join(plugin.name for plugin in installed().plugins) or "none"
             raise BadOption(f"there is no plugin {arguments.name}; installed: {known}")
@@ -79,7 +79,7 @@ def plugins(arguments: argparse.Namespace) -> int:
     for plugin in found:
         _print_plugin(plugin, details=arguments.name is not None)
     if not found:
-        print("no plugin is installed: pip install nwbridge-neurofinder, for example")
+        print("no plugin is installed; those of nwbridge itself lie in its repository under plugins/")
     return DONE
 
 
@@ -201,10 +201,6 @@ def _print_findings(findings: Sequence[Finding]) -> None:
 def _count(findings: Sequence[Finding]) -> str:
     counts = [(sum(f.severity == severity for f in findings), severity) for severity in ("error", "warning", "hint")]
     return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for count, severity in counts)
-
-
-def _records(plugin: Plugin) -> tuple[Any, ...]:
-    return plugin.records
 
 
 def _plugin_as_json(plugin: Plugin) -> dict[str, Any]:

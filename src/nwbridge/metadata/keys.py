@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nwbridge.model import Movie, Plane, Session
+from nwbridge.model import Plane, Session
 
 Metadata = Mapping[str, Any]
 
@@ -23,11 +23,6 @@ def entries_on(ophys: Metadata, key: str, name: str) -> Iterator[Metadata]:
     for entry in ophys.get(key, []):
         if entry.get("name", name) == name:
             yield entry
-
-
-def series_key(movie: Movie) -> str:
-    """Return the key that speaks of a movie's kind."""
-    return "OnePhotonSeries" if movie.kind == "one-photon" else "TwoPhotonSeries"
 
 
 def planes_of(session: Session) -> dict[str, Plane]:

@@ -18,7 +18,6 @@ from nwbridge.metadata.keys import (
     Metadata,
     entries_on,
     planes_of,
-    series_key,
 )
 from nwbridge.model import Channel, Device, Movie, Plane, Session, Subject
 
@@ -38,7 +37,7 @@ def overlay(session: Session, metadata: Metadata) -> Session:
             given["date_of_birth"] = parse_time(given["date_of_birth"], "Subject.date_of_birth")
         changes["subject"] = replace(session.subject or Subject(), **given)
     if ophys:
-        changes["elements"] = tuple(_element(element, ophys) for element in session.elements)
+        changes["elements"] = _elements(session, ophys)
     return replace(session, **changes)
 
 
@@ -46,17 +45,28 @@ def _fields(given: Metadata, names: Mapping[str, str]) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in given.items()}
 
 
-def _element(element: Any, ophys: Metadata) -> Any:
-    if isinstance(plane := getattr(element, "plane", None), Plane):
-        element = replace(element, plane=_plane(plane, ophys))
-    if isinstance(element, Movie):
-        for entry in entries_on(ophys, series_key(element), element.name):
-            if "rate" in entry and element.timestamps is not None:
-                raise BadMetadata(
-                    f"Ophys.{series_key(element)}.rate: {element.name} has a time for each frame; leave it out"
-                )
-            element = replace(element, **_fields({k: v for k, v in entry.items() if k not in REFERENCES}, SERIES))
-    return element
+def _elements(session: Session, ophys: Metadata) -> tuple[Any, ...]:
+    elements = [_series(element, ophys) if isinstance(element, Movie) else element for element in session.elements]
+    planes = {name: _plane(plane, ophys) for name, plane in planes_of(session).items()}
+    for before, after in zip(session.elements, elements, strict=True):
+        if isinstance(after, Movie) and after.rate_hz != before.rate_hz:
+            plane = planes[after.plane.name]
+            if plane.rate_hz == before.rate_hz:  # the plane said the movie's old rate: it may not contradict the new
+                planes[plane.name] = replace(plane, rate_hz=after.rate_hz)
+    return tuple(
+        replace(element, plane=planes[element.plane.name])
+        if isinstance(getattr(element, "plane", None), Plane)
+        else element
+        for element in elements
+    )
+
+
+def _series(movie: Movie, ophys: Metadata) -> Movie:
+    for entry in entries_on(ophys, movie.series_type, movie.name):
+        if "rate" in entry and movie.timestamps is not None:
+            raise BadMetadata(f"Ophys.{movie.series_type}.rate: {movie.name} has a time for each frame; leave it out")
+        movie = replace(movie, **_fields({k: v for k, v in entry.items() if k not in REFERENCES}, SERIES))
+    return movie
 
 
 def _plane(plane: Plane, ophys: Metadata) -> Plane:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nwbridge.metadata.given import schema
-from nwbridge.metadata.keys import REFERENCES, SESSION, SUBJECT, Metadata, entries_on, planes_of, series_key
+from nwbridge.metadata.keys import REFERENCES, SESSION, SUBJECT, Metadata, entries_on, planes_of
 from nwbridge.model import Movie, Plane, Session, Subject
 
 Origin = Literal["source", "user", "unknown"]
@@ -65,7 +65,7 @@ def fields(session: Session, given: Metadata) -> list[Field]:
         found += _named("ImagingPlane", plane.name, _plane_values(plane), session, given)
     for movie in session.of(Movie):
         values = {"rate": movie.rate_hz} if movie.timestamps is None else {}
-        found += _named(series_key(movie), movie.name, values, session, given)
+        found += _named(movie.series_type, movie.name, values, session, given)
     return [field for number, field in enumerate(found) if field not in found[:number]]
 
 

@@ -73,7 +73,7 @@ class Exact:
 
 @dataclass
 class Layout:
-    """What a build collects for the steps after it."""
+    """What a build collects for the steps after it: the one record that grows, since every element adds to it."""
 
     compression: Compression = "fast"
     chunks: tuple[int, ...] | None = None  # of movies, in the array's axis order
@@ -107,7 +107,7 @@ def _(movie: Movie, file: NWBFile, layout: Layout) -> None:
     if movie.rate_hz is None and movie.timestamps is None:
         raise MissingMetadata(
             f"the frame rate of {movie.name} is stated nowhere and NWB requires it: "
-            f"give it with --set Ophys.{series_type(movie)}.rate=HZ"
+            f"give it with --set Ophys.{movie.series_type}.rate=HZ"
         )
     common: dict[str, Any] = {
         "name": movie.name,
@@ -130,11 +130,6 @@ def _(movie: Movie, file: NWBFile, layout: Layout) -> None:
         rows, columns = movie.field_of_view_um
         common["field_of_view"] = [columns * 1e-6, rows * 1e-6]  # width, height in metres
     file.add_acquisition(TwoPhotonSeries(**common))
-
-
-def series_type(movie: Movie) -> str:
-    """Return the NWB type that a movie becomes."""
-    return "OnePhotonSeries" if movie.kind == "one-photon" else "TwoPhotonSeries"
 
 
 @add.register

@@ -27,7 +27,7 @@ from nwbridge.model import LazyArray, Reader
 from nwbridge.nwb.chunks import Compression, compressor, inflate, shuffle, transpose, unshuffle
 
 IN_FLIGHT = 96 << 20  # bytes of slabs read and not yet stored
-Progress = Callable[[int], None]  # bytes done since the last call
+Advance = Callable[[int], None]  # bytes done since the last call
 T = TypeVar("T")
 
 
@@ -143,7 +143,7 @@ def _block(reader: Reader, start: int, stop: int, array: LazyArray, name: str) -
     return block
 
 
-def fill(file: h5py.File, part: Part, threads: int, compression: Compression, progress: Progress) -> list[int]:
+def fill(file: h5py.File, part: Part, threads: int, compression: Compression, advance: Advance) -> list[int]:
     """Fill one data set and return the hash of every slab as it was read from the source.
 
     Memory is bounded by `IN_FLIGHT` (or two slabs, where one is larger) whatever the array's size.
@@ -171,7 +171,7 @@ def fill(file: h5py.File, part: Part, threads: int, compression: Compression, pr
             for corner, data in chunks:
                 dataset.id.write_direct_chunk(corner, data)
             digests.append(digest)
-            progress(count * entry)
+            advance(count * entry)
     return digests
 
 
@@ -197,7 +197,7 @@ def measure(
     return read, packed
 
 
-def verify(file: h5py.File, part: Part, digests: list[int], threads: int, progress: Progress) -> None:
+def verify(file: h5py.File, part: Part, digests: list[int], threads: int, advance: Advance) -> None:
     """Read a data set back and compare every slab with the hash of what was read from the source.
 
     The chunks are inflated in threads by our own code; the first and the last slab also through HDF5's own filters.
@@ -219,14 +219,17 @@ def verify(file: h5py.File, part: Part, digests: list[int], threads: int, progre
     with _pools(threads, alone=False) as (workers, _):
 
         def submit(start: int, stop: int) -> Future[int]:
-            raw = [dataset.id.read_direct_chunk(corner)[1] for corner, *_ in grid.chunks(start, stop)]
+            stored = [dataset.id.read_direct_chunk(corner) for corner, *_ in grid.chunks(start, stop)]
+            if any(mask for mask, _ in stored):  # HDF5 would then skip a filter that was applied
+                raise InvalidOutput(_difference(part, (start, stop)))
+            raw = [data for _, data in stored]
             return workers.submit(_decode, raw, grid, start, stop, plain, buffers)
 
         work = ((index, submit, slab) for index, slab in enumerate(slabs))
         for index, digest in _in_order(work, _depth(grid.height * entry, threads)):
             if digest != digests[index]:
                 raise InvalidOutput(_difference(part, slabs[index]))
-            progress((slabs[index][1] - slabs[index][0]) * entry)
+            advance((slabs[index][1] - slabs[index][0]) * entry)
     for index in {0, len(slabs) - 1} if slabs else ():
         start, stop = slabs[index]
         place = tuple(slice(start, stop) if axis == 0 else slice(None) for axis in grid.axes)

@@ -46,6 +46,8 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     """Raise CannotWrite unless `out` can be written as it was asked for."""
     if out.suffix != ".nwb":
         raise CannotWrite(f"{out} should end in .nwb")
+    if out.stem.endswith(".part"):
+        raise CannotWrite(f"{out} should not end in .part.nwb: that is how unfinished files are named")
     if out.is_dir():
         raise CannotWrite(f"{out} is a folder; give the name of a file")
     if out.exists() and not overwrite:
