@@ -18,7 +18,6 @@ import tifffile
 from recordings import lazy, registry_of
 
 import nwbridge
-from nwbridge.nwb.write import part_path
 
 MOUSE = {"Subject": {"species": "Mus musculus"}}
 LOW = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
@@ -101,9 +100,14 @@ def test_inspecting_writes_nothing_and_tells_what_is_missing(deepcad, tmp_path):
     inspection = nwbridge.inspect(deepcad)
     assert tree(tmp_path) == before
     assert [element["shape"] for element in inspection.elements] == [[90, 44, 60], [90, 44, 60]]
+    assert inspection.ok
     unknown = {field.key for field in inspection.fields if field.origin == "unknown"}
     assert {"Subject.species", "Subject.age", "NWBFile.session_start_time"} <= unknown
-    assert 0 < inspection.estimate.file_bytes < inspection.estimate.array_bytes
+    written = nwbridge.convert(deepcad, tmp_path / "x.nwb")
+    assert inspection.estimate.array_bytes == written.array_bytes
+    with h5py.File(tmp_path / "x.nwb") as file:
+        stored = sum(file[f"acquisition/{e['name']}/data"].id.get_storage_size() for e in written.elements)
+    assert 0.9 < inspection.estimate.file_bytes / stored < 1.1
 
 
 def test_inspecting_reports_a_missing_rate_where_converting_refuses(tmp_path, values):
@@ -175,6 +179,54 @@ def test_a_plugin_that_fails_while_reading_is_named(tmp_path, values):
         nwbridge.convert(
             tmp_path / "x", tmp_path / "x.nwb", registry=registry_of(lazy(values, fail_at=9, error=ValueError))
         )
+
+
+def test_a_source_replaced_after_it_was_read_is_refused(neurofinder, tmp_path):
+    last = neurofinder / "images" / "image00059.tiff"
+
+    def progress(phase, done, total):
+        if phase == "writing" and done == total:
+            tifffile.imwrite(last, np.zeros((40, 52), np.uint16), metadata=None)
+
+    with pytest.raises(nwbridge.BadSource, match=r"image00059\.tiff changed"):
+        nwbridge.convert(neurofinder, tmp_path / "x.nwb", progress=progress)
+    assert not (tmp_path / "x.nwb").exists()
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+def test_texts_that_no_file_can_hold_are_refused(neurofinder, tmp_path, text):
+    with pytest.raises(nwbridge.BadSource, match="characters that no NWB file can hold"):
+        nwbridge.convert(neurofinder, tmp_path / "x.nwb", metadata={"NWBFile": {"lab": text}})
+    assert not (tmp_path / "x.nwb").exists()
+
+
+def test_a_chunk_that_would_cost_too_much_to_read_is_refused_at_once(tmp_path):
+    array = lazy(np.zeros((600, 512, 512), np.uint16))
+    (tmp_path / "x").touch()
+    with pytest.raises(nwbridge.BadOption, match="one chunk would have 314,572,800 bytes"):
+        nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", chunks=(600, 512, 512), registry=registry_of(array))
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".nwb", "a\0b.nwb", "x" * 240 + ".nwb"])
+def test_impossible_names_are_refused_in_one_line(neurofinder, tmp_path, name):
+    with pytest.raises(nwbridge.CannotWrite):
+        nwbridge.convert(neurofinder, tmp_path / name)
+
+
+def test_a_link_is_never_written_through(neurofinder, tmp_path):
+    (tmp_path / "precious").write_text("precious", "utf-8")
+    (tmp_path / "x.nwb").symlink_to(tmp_path / "precious")
+    with pytest.raises(nwbridge.CannotWrite, match="exists already"):
+        nwbridge.convert(neurofinder, tmp_path / "x.nwb")
+    assert nwbridge.convert(neurofinder, tmp_path / "x.nwb", overwrite=True).ok
+    assert (tmp_path / "precious").read_text("utf-8") == "precious"
+
+
+def test_the_command_stands_in_the_file_without_folders(neurofinder, tmp_path):
+    nwbridge.convert(neurofinder, tmp_path / "x.nwb", first=5)
+    with h5py.File(tmp_path / "x.nwb") as file:
+        script = file["general/source_script"][()].decode()
+    assert script == "nwbridge convert neurofinder.99.00 x.nwb --source neurofinder --first 5"
 
 
 def test_a_value_that_pynwb_refuses_is_its_plugin_s_fault(tmp_path, values):
@@ -316,18 +368,20 @@ def long_recording(tmp_path):
     return folder / LOW
 
 
-def wait_for(path, process):
+def wait_for_part(folder, process):
+    """Wait until a run is in the middle of writing; return its part file."""
     until = time.monotonic() + 60
-    while not path.exists() or path.stat().st_size < 1 << 20:
+    while not (parts := [part for part in folder.glob("*.part.nwb") if part.stat().st_size > 1 << 20]):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)
+    return parts[0]
 
 
 def test_ctrl_c_ends_in_one_line_and_leaves_nothing(long_recording, tmp_path):
     out = tmp_path / "x.nwb"
     process = start("convert", long_recording, out, "--compression", "small", "--threads", 1)
-    wait_for(part_path(out), process)
+    wait_for_part(tmp_path, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -338,7 +392,7 @@ def test_ctrl_c_ends_in_one_line_and_leaves_nothing(long_recording, tmp_path):
 def test_after_kill_9_there_is_no_file_of_the_final_name_and_a_second_run_succeeds(long_recording, tmp_path):
     out = tmp_path / "x.nwb"
     process = start("convert", long_recording, out, "--compression", "small", "--threads", 1)
-    wait_for(part_path(out), process)
+    wait_for_part(tmp_path, process)
     process.kill()
     process.communicate(timeout=60)
     assert not out.exists()
@@ -349,12 +403,29 @@ def test_after_kill_9_there_is_no_file_of_the_final_name_and_a_second_run_succee
 def test_two_runs_for_one_output_do_not_mix(long_recording, tmp_path):
     out = tmp_path / "x.nwb"
     process = start("convert", long_recording, out, "--compression", "small", "--threads", 1)
-    wait_for(part_path(out), process)
-    with pytest.raises(nwbridge.CannotWrite, match="being written by another run"):
-        nwbridge.convert(long_recording, out)
-    assert part_path(out).exists(), "the other run's file was removed"
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    part = wait_for_part(tmp_path, process)
+    assert nwbridge.convert(long_recording, out, first=20, metadata=MOUSE).ok
+    assert part.exists(), "the other run's file was removed"
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "exists already" in said
+    with h5py.File(out) as file:
+        assert file["acquisition/TwoPhotonSeriesLowSNR/data"].shape[0] == 20
+    assert tree(tmp_path) == [f"in/{LOW}", "x.nwb"]
+
+
+def test_a_part_file_of_a_living_run_is_left_alone_and_one_of_a_dead_run_removed(neurofinder, tmp_path):
+    from nwbridge.nwb.write import _HOST
+
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait(timeout=60)
+    abandoned = tmp_path / f"x.{_HOST}-{dead.pid}-0123abcd.part.nwb"
+    living = tmp_path / f"x.{_HOST}-{os.getppid()}-0123abcd.part.nwb"
+    elsewhere = tmp_path / "x.another-1-0123abcd.part.nwb"
+    for file in (abandoned, living, elsewhere):
+        file.touch()
+    nwbridge.convert(neurofinder, tmp_path / "x.nwb")
+    assert (abandoned.exists(), living.exists(), elsewhere.exists()) == (False, True, True)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits on file sizes are POSIX's")

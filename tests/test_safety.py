@@ -178,3 +178,18 @@ def test_an_object_that_cannot_be_opened_is_refused(tmp_path):
     path.write_bytes(data)
     with pytest.raises(BadSource, match=r"^broken\.h5 cannot be read as HDF5 \("):
         check_hdf5(path)
+
+
+def test_many_texts_that_share_one_long_text_are_refused(tmp_path):
+    """Each of thousands of entries points to the same 1 MB: a small file that would fill the memory."""
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        texts = file.create_dataset("x", (3000,), h5py.string_dtype(), chunks=(3000,))
+        texts[0] = "a" * (1 << 20)
+        offset = texts.id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    entry = content[offset : offset + 16]
+    content[offset : offset + 16 * 3000] = entry * 3000
+    path.write_bytes(content)
+    with pytest.raises(BadSource, match=r"claims more than .* bytes of text in a smaller file; refused"):
+        check_hdf5(path)

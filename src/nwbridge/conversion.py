@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS, Compression
 from nwbridge.nwb.fill import default_threads
 from nwbridge.nwb.sample import estimate
-from nwbridge.nwb.write import Progress, check, check_target, part_file, part_path, record_sources, write
+from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
 from nwbridge.options import parse
 from nwbridge.plugins import Match, Registry, call, installed
 from nwbridge.results import Inspection, Result, summaries
@@ -89,8 +90,9 @@ def convert(
     count = _threads(threads)
     described = _describe(path, source, options, metadata, first, registry)
     session = described.session
-    if any(_same_file(out, file) or _same_file(part_path(out), file) for file in session.files):
+    if any(_same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
+    before = {file: _state(file) for file in session.files}
     script = _script(path, out, described, first)
     file = _build(described, layout, _unknown(described.fields), script)
     clock = _Clock(begin)
@@ -100,7 +102,7 @@ def convert(
             written = write(file, layout, part, count, progress)
         except PluginFault as error:
             raise PluginFault(f"{described.match.plugin.label}: {error}") from error
-        found = _refuse_changed(session.files, prints)
+        found = _refuse_changed(before, prints)
         record_sources(part, [p.size for p in found], [p.sha256 for p in found])
         clock.lap("write")
         if verify:
@@ -191,7 +193,25 @@ def _describe(
     session = replace(session, findings=session.findings + empty)
     if first is not None:
         session = session.first(first)
+    _refuse_unwritable(session, session.id)
     return _Described(match, replace(session, files=tuple(Path(f).absolute() for f in session.files)), content)
+
+
+def _refuse_unwritable(value: Any, where: str) -> None:
+    """Raise BadSource for a text, anywhere in the session, that HDF5 cannot hold."""
+    if isinstance(value, str) and ("\0" in value or value.encode("utf-8", "replace").decode("utf-8") != value):
+        raise BadSource(
+            f"{where} is {value!r:.60}: it has characters that no NWB file can hold; give it in other words"
+        )
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _refuse_unwritable(inner, f"{where}: {key}")
+    elif isinstance(value, tuple):
+        for inner in value:
+            _refuse_unwritable(inner, where)
+    elif is_dataclass(value):
+        for entry in fields(value):
+            _refuse_unwritable(getattr(value, entry.name), f"{type(value).__name__}.{entry.name}")
 
 
 def _named(path: Path | str) -> Path:
@@ -225,7 +245,8 @@ def _unknown(fields: Sequence[Field]) -> list[str]:
 
 def _script(path: Path, out: Path, described: _Described, first: int | None) -> str:
     """Return the command without the user's folders."""
-    words = ["nwbridge", "convert", path.name, out.name, "--source", described.match.source.name]
+    names = [os.fsencode(p.name).decode("utf-8", "replace") for p in (path, out)]
+    words = ["nwbridge", "convert", *names, "--source", described.match.source.name]
     return " ".join(words + (["--first", str(first)] if first else []))
 
 
@@ -247,17 +268,26 @@ def _fingerprints(files: Sequence[Path]) -> Iterator[list[Future[Fingerprint]]]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _refuse_changed(files: Sequence[Path], prints: Sequence[Future[Fingerprint]]) -> list[Fingerprint]:
-    """Return the fingerprints; BadSource where a file is not what it was when the conversion began."""
-    found = []
-    for file, future in zip(files, prints, strict=True):
-        try:
-            was, now = future.result(), file.stat()
-        except OSError as error:
-            raise BadSource(f"{file.name} cannot be read any more: {error.strerror}") from error
-        if (now.st_size, now.st_mtime_ns) != (was.size, was.changed):
+def _state(file: Path) -> tuple[int, int, int]:
+    """Return what changes when a file does."""
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise BadSource(f"{file.name} cannot be read: {error.strerror}") from error
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def _refuse_changed(
+    before: Mapping[Path, tuple[int, int, int]], prints: Sequence[Future[Fingerprint]]
+) -> list[Fingerprint]:
+    """Return the fingerprints; BadSource where a file is not what it was before any of it was read."""
+    try:
+        found = [future.result() for future in prints]
+    except OSError as error:
+        raise BadSource(f"{error.filename} cannot be read any more: {error.strerror}") from error
+    for file, state in before.items():
+        if _state(file) != state:
             raise BadSource(f"{file.name} changed while it was converted: wait until it is complete, then try again")
-        found.append(was)
     return found
 
 

@@ -7,6 +7,7 @@ Axis order is (time, row, column) as in microscopy; the NWB side transposes.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,7 @@ class LazyArray:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
+        object.__setattr__(self, "shape", tuple(operator.index(size) for size in self.shape))
         if not self.shape or any(size < 0 for size in self.shape):
             raise BadSource(f"an array of shape {self.shape} was described; expected at least one axis, sizes ≥ 0")
 
@@ -74,6 +76,14 @@ class LazyArray:
     def first(self, count: int) -> LazyArray:
         """Return the first `count` entries of the first axis."""
         return replace(self, shape=(min(count, self.shape[0]), *self.shape[1:]))
+
+
+def _is_positive(value: float) -> bool:
+    """Whether a float can hold it, above 0; whole numbers may be longer than any float."""
+    try:
+        return 0 < float(value) < math.inf
+    except OverflowError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ class Plane:
             raise BadSource(f"imaging plane {self.name} has the channels {names}; expected one or more, each name once")
         emissions = [channel.emission_nm for channel in self.channels]
         for value in (self.rate_hz, self.excitation_nm, *emissions, *(self.pixel_um or ())):
-            if value is not None and not (math.isfinite(value) and value > 0):
+            if value is not None and not _is_positive(value):
                 raise BadSource(
                     f"imaging plane {self.name} has a rate, wavelength or pixel size of {value}; expected more than 0"
                 )
@@ -145,7 +155,7 @@ class Movie:
             )
         if self.data.dtype.kind not in "uif" or self.data.dtype == np.float16:
             raise BadSource(f"movie {self.name}: values are {self.data.dtype}; expected integers, float32 or float64")
-        if self.rate_hz is not None and not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
+        if self.rate_hz is not None and not _is_positive(self.rate_hz):
             raise BadSource(f"movie {self.name}: a frame rate of {self.rate_hz} Hz was found; expected more than 0")
         if not all(math.isfinite(n) for n in (self.conversion, self.offset, self.pmt_gain or 0)):
             raise BadSource(f"movie {self.name}: conversion, offset or gain is not a finite number")
@@ -205,6 +215,8 @@ class Segmentation:
         for number, region in enumerate(self.regions):
             label = f"{self.name}: region {number}" + (f" (id {region.id})" if region.id is not None else "")
             _check_pixels(label, region, self.image_shape)
+            if region.id is not None and not -(1 << 63) <= region.id < 1 << 63:
+                raise BadSource(f"{label} has an id of more than 64 bits; expected a smaller one")
             if region.id is not None and seen.setdefault(region.id, number) != number:
                 raise BadSource(f"{label} has the id of region {seen[region.id]}; expected every id once")
         if len({region.id is None for region in self.regions}) > 1:

@@ -12,6 +12,7 @@ from nwbridge.errors import BadSource
 
 MAX_CHUNK = 1 << 30  # bytes that reading one value may cost
 MAX_RATIO = 1100  # deflate cannot exceed 1032:1
+TEXTS = 64  # texts looked at together: each may be as long as the file
 FREE = 64 << 20  # bytes that a data set may claim without storing any
 
 
@@ -68,3 +69,20 @@ def _check_dataset(where: str, dataset: h5py.Dataset) -> None:
         raise BadSource(
             f"{where} has chunks of {dataset.chunks}; reading one value would cost over {MAX_CHUNK:,} bytes; refused"
         )
+    if dataset.shape and _is_of_any_length(dataset.id.get_type()):
+        _check_texts(where, dataset)
+
+
+def _is_of_any_length(kind: h5py.h5t.TypeID) -> bool:
+    return bool(kind.get_class() == h5py.h5t.VLEN or (kind.get_class() == h5py.h5t.STRING and kind.is_variable_str()))
+
+
+def _check_texts(where: str, dataset: h5py.Dataset) -> None:
+    """Raise BadSource where texts of any length point to more bytes than the file has: many to the same ones."""
+    limit = max(FREE, 4 * dataset.file.id.get_filesize())
+    claimed = 0
+    step = max(1, TEXTS // max(1, math.prod(dataset.shape[1:])))
+    for start in range(0, dataset.shape[0], step):
+        claimed += sum(len(text) for text in dataset[start : start + step].ravel())
+        if claimed > limit:
+            raise BadSource(f"{where} claims more than {limit:,} bytes of text in a smaller file; refused")

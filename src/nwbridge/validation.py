@@ -6,6 +6,7 @@ the checks of plugins. None of these looks at the numbers: that is done while a 
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -61,8 +62,8 @@ def validate(path: Path | str, session: Session | None = None, registry: Registr
     """
     path = Path(path)
     registry = registry or installed()
-    if not path.is_file():
-        raise BadSource(f"{path} does not exist" if not path.exists() else f"{path} is not a file")
+    if not os.path.isfile(path):  # noqa: PTH113  those of Path raise for names that are too long
+        raise BadSource(f"{path} is not a file" if os.path.exists(path) else f"{path} does not exist")  # noqa: PTH110
     check_hdf5(path)
     with h5py.File(path, "r") as file:
         if "nwb_version" not in file.attrs:

@@ -335,3 +335,22 @@ def test_a_folder_that_belongs_to_the_format_stays_in_the_names(tmp_path):
     path = zip_of(tmp_path / "some.zip", [("images/0.tif", b"0"), ("images/1.tif", b"1")])
     assert list(files_in(path)) == ["0.tif", "1.tif"]
     assert list(files_in(path, keep=("images",))) == peek(path, keep=("images",)) == ["images/0.tif", "images/1.tif"]
+
+
+def test_follows_links_once_and_refuses_one_that_leads_nowhere(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.json").write_bytes(b"[]")
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    (folder / "regions").symlink_to(tmp_path / "real")
+    (folder / "loop").symlink_to(folder)
+    assert list(files_in(folder)) == ["regions/a.json"]
+    (folder / "image1.tif").symlink_to(tmp_path / "absent")
+    with pytest.raises(BadSource, match=r"image1\.tif is a link to a file that is not there: fetch it first"):
+        files_in(folder)
+
+
+def test_patterns_fit_names_in_any_case(tmp_path):
+    names = ["i/image0.tiff", "i/image1.TIFF", "i/image2.Tif"]
+    files = folder_of(tmp_path, *names)
+    assert [blob.name for blob in files.numbered("i/*.tiff", "i/*.tif")] == names

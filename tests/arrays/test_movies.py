@@ -324,3 +324,11 @@ def test_flipped_bytes_of_an_npy_header_are_read_or_refused(tmp_path):
 def test_wraps_an_array_in_memory():
     assert_holds(from_numpy(movie()), movie())
     assert threads_agree(from_numpy(movie()), movie())
+
+
+def test_refuses_hdf5_that_reads_another_file(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(range(64)))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (64,), "u1", external=[(str(tmp_path / "secret"), 0, 64)])
+    with pytest.raises(BadSource, match="keeps its values in another file"):
+        from_hdf5(tmp_path / "a.h5", "x")

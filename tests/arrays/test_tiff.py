@@ -449,3 +449,39 @@ def test_flipped_bytes_are_read_or_refused(tmp_path, variant, deflated):
             outcomes["refused"] += 1
     assert sum(outcomes.values()) == 150
     assert min(outcomes.values()) > 5
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"imagej": True, "metadata": {"axes": "TCYX"}}, "channels=2, frames=5"),
+        ({"imagej": True, "metadata": {"axes": "TZYX"}}, "slices=2, frames=5"),
+        ({"ome": True, "metadata": {"axes": "TCYX"}}, "SizeC=2"),
+        ({}, r"shape \[5, 2, 20, 36\]"),
+    ],
+    ids=["ImageJ channels", "ImageJ slices", "OME channels", "tifffile"],
+)
+def test_refuses_channels_and_planes_between_the_frames(tmp_path, written, said):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 2, 20, 36), np.uint16), **written)
+    with pytest.raises(BadSource, match=f"a.tif holds .*{said}.*: channels or planes lie between the frames"):
+        from_tiff(files_in(tmp_path / "a.tif")["a.tif"])
+
+
+def test_a_movie_that_tifffile_calls_channels_is_a_movie(tmp_path):
+    movie = np.arange(9 * 20 * 36, dtype=np.uint16).reshape(9, 20, 36)
+    tifffile.imwrite(tmp_path / "a.tif", movie, imagej=True)
+    with from_tiff(files_in(tmp_path / "a.tif")["a.tif"]).open() as reader:
+        np.testing.assert_array_equal(reader[0:9], movie)
+
+
+def test_refuses_frames_that_nothing_describes(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((11, 20, 36), np.uint16), truncate=True, metadata=None)
+    with pytest.raises(BadSource, match="describes one frame and holds 11: nothing says what the others are"):
+        from_tiff(files_in(tmp_path / "a.tif")["a.tif"])
+
+
+def test_refuses_a_volume_in_one_page(tmp_path):
+    volume = np.zeros((16, 32, 48), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", volume, volumetric=True, tile=(16, 32, 48), metadata=None)
+    with pytest.raises(BadSource, match="is a volume of 16 planes"):
+        from_tiff(files_in(tmp_path / "a.tif")["a.tif"])

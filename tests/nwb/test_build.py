@@ -106,6 +106,16 @@ def test_unknown_wavelengths_are_nan_and_unknown_texts_say_so(tmp_path, values):
         assert (file.subject.sex, file.subject.age, file.subject.subject_id) == ("U", "P0D/", "s")
 
 
+def test_a_date_of_birth_takes_the_place_of_an_unknown_age(tmp_path, values):
+    from datetime import UTC, datetime
+
+    subject = Subject("m", date_of_birth=datetime(2020, 1, 2, tzinfo=UTC))
+    session = Session("s", "A session.", (Movie("M", lazy(values), Plane(), rate_hz=1),), subject=subject)
+    with pynwb.NWBHDF5IO(written(tmp_path, session), "r") as io:
+        subject = io.read().subject
+        assert (subject.age, subject.date_of_birth.isoformat()) == (None, "2020-01-02T00:00:00+00:00")
+
+
 def test_masks_lie_on_the_right_pixels_of_an_image_that_is_not_square(tmp_path, session):
     with pynwb.NWBHDF5IO(written(tmp_path, session), "r") as io:
         table = io.read().processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]

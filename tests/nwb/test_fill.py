@@ -89,6 +89,70 @@ def test_verification_finds_a_single_changed_value(tmp_path, values, place):
         verify(file, Part("/x", lazy(values), (0, 2, 1)), digests, 2, quiet)
 
 
+def test_verification_finds_a_chunk_that_hdf5_would_not_inflate(tmp_path, values):
+    digests = stored(tmp_path / "x.h5", lazy(values), (0, 2, 1), (5, 53, 37))
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        right = file["x"]
+        wrong = file.create_dataset(
+            "y", right.shape, right.dtype, chunks=right.chunks, compression="gzip", shuffle=True
+        )
+        for start in range(0, len(values), 5):
+            _, data = right.id.read_direct_chunk((start, 0, 0))
+            wrong.id.write_direct_chunk((start, 0, 0), data, filter_mask=int(start == 10))
+    with h5py.File(tmp_path / "x.h5") as file, pytest.raises(InvalidOutput, match="differ from the source"):
+        verify(file, Part("/y", lazy(values), (0, 2, 1)), digests, 2, quiet)
+
+
+@pytest.mark.parametrize("place", [2, 40, -1])
+def test_verification_finds_a_flipped_byte_of_a_compressed_chunk(tmp_path, values, place):
+    digests = stored(tmp_path / "x.h5", lazy(values), (0, 2, 1), (5, 53, 37))
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        _, data = file["x"].id.read_direct_chunk((10, 0, 0))
+        changed = bytearray(data)
+        changed[place] ^= 0x55
+        file["x"].id.write_direct_chunk((10, 0, 0), bytes(changed))
+    with h5py.File(tmp_path / "x.h5") as file, pytest.raises(InvalidOutput):
+        verify(file, Part("/x", lazy(values), (0, 2, 1)), digests, 2, quiet)
+
+
+def test_what_lies_past_the_edge_of_a_chunk_is_zero_and_no_stale_memory(tmp_path, values):
+    stored(tmp_path / "x.h5", lazy(values), (0, 2, 1), (5, 30, 20), compression="none", threads=1)
+    with h5py.File(tmp_path / "x.h5") as file:
+        for corner in ((20, 0, 0), (0, 30, 20)):
+            chunk = np.frombuffer(file["x"].id.read_direct_chunk(corner)[1], np.uint16).reshape(5, 30, 20)
+            inside = tuple(slice(0, size - low) for size, low in zip((23, 53, 37), corner, strict=True))
+            expected = np.zeros_like(chunk)
+            part = values.transpose(0, 2, 1)[corner[0] :, corner[1] :, corner[2] :][:5, :30, :20]
+            expected[inside][: part.shape[0], : part.shape[1], : part.shape[2]] = part
+            np.testing.assert_array_equal(chunk, expected)
+
+
+def test_no_more_is_read_ahead_than_may_be_in_flight(tmp_path, monkeypatch):
+    from contextlib import nullcontext
+
+    from nwbridge.nwb import fill as room
+
+    frames, blocks = 400, []
+
+    class Reader:
+        def __getitem__(self, key):
+            blocks.append(key.start)
+            return np.full((key.stop - key.start, 64, 64), 7, np.uint16)
+
+    array = LazyArray((frames, 64, 64), np.dtype("u2"), lambda: nullcontext(Reader()), parallel=True)
+    monkeypatch.setattr(room, "IN_FLIGHT", 3 * 10 * 64 * 64 * 2)  # three slabs of ten frames
+    ahead = []
+
+    def advance(count):
+        ahead.append(len(blocks) - len(ahead) - 1)
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", array.shape, "u2", chunks=(10, 64, 64), compression="gzip", shuffle=True)
+        fill(file, Part("/x", array, (0, 2, 1)), 8, "fast", advance)
+    assert len(ahead) == 40
+    assert max(ahead) <= 3
+
+
 def test_verification_finds_frames_that_changed_places(tmp_path, values):
     digests = stored(tmp_path / "x.h5", lazy(values), (0, 2, 1), (1, 53, 37))
     with h5py.File(tmp_path / "x.h5", "r+") as file:

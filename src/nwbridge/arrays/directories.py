@@ -27,7 +27,7 @@ _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _BITS = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 # TIFF method -> the most bytes that one stored byte can stand for: none, LZW, deflate twice, PackBits, zstd twice
 _MOST = {1: 1, 5: 4096, 8: 1040, 32946: 1040, 32773: 64, 34926: 1 << 16, 50000: 1 << 16}
-_LAYOUT = {254, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 317, 322, 323, 324, 325, 339}
+_LAYOUT = {254, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 317, 322, 323, 324, 325, 339, 32997, 32998}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,8 @@ def _page_from_tags(tags: _Tags, following: int) -> Page:
 
 def _dtype(tags: _Tags) -> np.dtype[Any]:
     """Return the type of the pixels, with the file's byte order; BadSource unless they are one plain number each."""
+    if max(tags.one(32997, 1), tags.one(32998, 1)) > 1:
+        raise BadSource(f"{tags.where} is a volume of {tags.one(32997, 1)} planes; expected one plane a frame")
     samples, photometric = tags.one(277, 1), tags.one(262, 1)
     if samples != 1 or photometric in (2, 6):
         raise BadSource(

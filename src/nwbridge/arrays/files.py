@@ -50,8 +50,9 @@ class Files:
             raise BadSource(f"{self.path.name} has no {name}") from None
 
     def matching(self, *patterns: str) -> list[Blob]:
-        """Return the blobs whose name fits one of the patterns (``images/*.tif*``), sorted by name."""
-        return [blob for name, blob in self.blobs.items() if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
+        """Return the blobs whose name fits one of the patterns (``images/*.tif*``, in any case), sorted by name."""
+        fits = [re.compile(fnmatch.translate(pattern), re.IGNORECASE).match for pattern in patterns]
+        return [blob for name, blob in self.blobs.items() if any(fit(name) for fit in fits)]
 
     def numbered(self, *patterns: str) -> list[Blob]:
         """Return what `matching` does as a sequence of frames: by folder, then by number.
@@ -120,13 +121,25 @@ def is_zip(path: Path) -> bool:
 
 
 def _folder(folder: Path) -> dict[str, Blob]:
-    blobs = {}
-    for top, folders, names in os.walk(folder):
+    """Return every file below a folder, links followed; BadSource for what is there and cannot be reached."""
+
+    def refuse(error: OSError) -> None:
+        raise BadSource(f"{error.filename} cannot be read: {error.strerror}")
+
+    blobs, seen = {}, set()
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        stat = os.stat(top)  # noqa: PTH116
+        if (stat.st_dev, stat.st_ino) in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
         folders[:] = [name for name in folders if not _hidden(name)]
         for name in names:
             file = Path(top, name)
+            relative = file.relative_to(folder).as_posix()
+            if not _hidden(name) and file.is_symlink() and not os.path.exists(file):  # noqa: PTH110
+                raise BadSource(f"{relative} is a link to a file that is not there: fetch it first")
             if not _hidden(name) and file.is_file():
-                relative = file.relative_to(folder).as_posix()
                 blobs[relative] = Blob(file, relative, 0, file.stat().st_size)
     return dict(sorted(blobs.items()))
 

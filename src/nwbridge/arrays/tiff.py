@@ -17,6 +17,7 @@ from nwbridge.arrays.blobs import Blob, Handle
 from nwbridge.arrays.directories import Directories, Page
 from nwbridge.errors import BadSource
 
+SMALL = 1024  # bytes of a frame below which other things in a file may look like frames
 _DECODERS = {
     5: imagecodecs.lzw_decode,
     8: imagecodecs.zlib_decode,
@@ -44,6 +45,33 @@ def declared_frames(description: str) -> int | None:
         if all(sizes):
             return math.prod(int(match.group(1)) for match in sizes if match)
     return None
+
+
+def interleaved(description: str) -> str | None:
+    """Return what an ImageDescription says of channels or planes that lie between each other in time, or None.
+
+    One axis alone is time, whatever it is called: tifffile writes a movie for ImageJ as so many channels.
+    """
+    if description.startswith("{") and '"shape"' in description:
+        return _stacked_axes(description)
+    if description.startswith("ImageJ="):
+        stated = re.findall(r"^(channels|slices|frames)=(\d{1,9})\s*$", description, re.MULTILINE)
+    elif "<OME" in description and "<Pixels" in description:
+        pixels = description[description.index("<Pixels") :].split(">", 1)[0]
+        stated = re.findall(r'\b(Size[CZT])="(\d{1,9})"', pixels)
+    else:
+        return None
+    several = [f"{key}={count}" for key, count in stated if int(count) > 1]
+    return ", ".join(several) if len(several) > 1 else None
+
+
+def _stacked_axes(description: str) -> str | None:
+    """Return the shape that tifffile gives where more than one axis lies before the rows."""
+    try:
+        shape = [int(size) for size in json.loads(description)["shape"]]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    return f"shape {shape}" if sum(size > 1 for size in shape[:-2]) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -182,6 +210,10 @@ def _find(handle: Handle, blob: Blob) -> Frames:
     first = next(walk, None)
     if first is None:
         raise BadSource(f"{blob.name} holds no frame")
+    if parts := interleaved(first.description):
+        raise BadSource(
+            f"{blob.name} holds {parts}: channels or planes lie between the frames; save each as a movie of its own"
+        )
     declared = declared_frames(first.description)
     # where the other directories of a stream lie behind its frames, reading them now would inflate everything twice
     streamed = blob.sequential and declared is not None and declared > 1 and first.offset is not None
@@ -192,10 +224,24 @@ def _find(handle: Handle, blob: Blob) -> Frames:
         return _stacked(first, declared, blob)
     if declared is not None and first.description.startswith("{"):  # tifffile describes each appended stack
         declared += sum(declared_frames(p.description) or 1 for p in pages[1:] if p.description.startswith("{"))
+    if len(pages) == 1 and declared is None:
+        _refuse_undescribed(first, directories.first, blob)
     if declared is not None and declared != len(pages):
         raise BadSource(f"{blob.name} declares {declared:,} frames and holds {len(pages):,}: it is incomplete")
     _check_extent(pages, blob)
     return Frames(blob, tuple(pages))
+
+
+def _refuse_undescribed(page: Page, directory: int, blob: Blob) -> None:
+    """Raise BadSource where the one frame that is described is followed by whole frames up to the file's end."""
+    if page.offset is None or directory > page.offset or page.nbytes < SMALL:
+        return
+    frames, rest = divmod(blob.size - page.offset, page.nbytes)
+    if frames > 1 and not rest:
+        raise BadSource(
+            f"{blob.name} describes one frame and holds {frames:,}: nothing says what the others are; "
+            "save it with a page for each frame"
+        )
 
 
 def _walk_all(first: Page, walk: Iterator[Page], blob: Blob, declared: int | None) -> list[Page]:

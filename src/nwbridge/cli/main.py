@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -152,9 +153,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}))
         print(f"nwbridge: error: {error}", file=sys.stderr)
         return REFUSED
-    except KeyboardInterrupt:
-        print("\nnwbridge: interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:  # `nwbridge plugins | head`
         sys.stderr.close()
         return DONE
+    except Exception as error:
+        if os.environ.get("NWBRIDGE_TRACEBACK"):
+            raise
+        words_ = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"nwbridge: error: {words_} (a fault of nwbridge: report it with NWBRIDGE_TRACEBACK=1)", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("\nnwbridge: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED

@@ -12,7 +12,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,8 @@ def _plain(value: Any, form: Mapping[str, Any]) -> Any:
         return {str(k): _plain(v, form.get("properties", {}).get(k, {})) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, form.get("items", {})) for item in value]
+    if isinstance(value, int) and abs(value) > 1 << 1000:
+        return f"{str(value)[:8]}…"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # which is no number to the schema
     if isinstance(value, datetime | date):
@@ -113,6 +115,8 @@ def parse_time(text: str, where: str) -> datetime:
         raise BadMetadata(f"{where} is {text!r}; expected a date and time such as 2020-01-31T12:00:00+01:00") from None
     if time.tzinfo is None:
         raise BadMetadata(f"{where} is {text!r}, without a time zone; expected for example {time.isoformat()}+01:00")
+    if (time.utcoffset() or timedelta()) % timedelta(minutes=1):
+        raise BadMetadata(f"{where} is {text!r}; expected an offset of hours and minutes, as in +01:00")
     return time
 
 

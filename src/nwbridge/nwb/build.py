@@ -31,12 +31,13 @@ from pynwb.ophys import (
     TwoPhotonSeries,
 )
 
-from nwbridge.errors import MissingMetadata, PluginFault
+from nwbridge.errors import BadOption, MissingMetadata, PluginFault
 from nwbridge.model import Device, LazyArray, Movie, Plane, Segmentation, Session, Subject
 from nwbridge.nwb.chunks import Compression, chunk_shape
 
 UNKNOWN_START = datetime(1900, 1, 1, tzinfo=UTC)
 UNKNOWN_START_NOTE = "The recording's date is not distributed; session_start_time is a placeholder."
+MAX_CHUNK = 256 << 20  # bytes: whoever reads one value has to inflate all of them
 MOVIE_AXES = (0, 2, 1)  # NWB stores (time, x = column, y = row)
 _MASK = np.dtype([("x", "<u4"), ("y", "<u4"), ("weight", "<f4")])
 _TEXTS = (
@@ -88,6 +89,8 @@ class Layout:
             chunks = tuple(min(self.chunks[axis], array.shape[axis]) for axis in order)
         else:
             chunks = chunk_shape(shape, array.dtype.itemsize)
+        if (size := math.prod(chunks) * array.dtype.itemsize) > MAX_CHUNK:
+            raise BadOption(f"--chunks: one chunk would have {size:,} bytes; expected at most {MAX_CHUNK:,}")
         filters = {} if self.compression == "none" else {"compression": "gzip", "compression_opts": 4, "shuffle": True}
         target = H5DataIO(shape=shape, dtype=array.dtype, chunks=chunks, **filters)
         self.slots.append(Slot(target, array, order, chunks))
@@ -278,7 +281,7 @@ def build(
 def _add_sources(session: Session, file: NWBFile) -> None:
     """Name every file that was read; its size and checksum follow when it has been read."""
     root = os.path.commonpath([path.parent for path in session.files])
-    names = [path.relative_to(root).as_posix() for path in session.files]
+    names = [os.fsencode(p.relative_to(root)).decode("utf-8", "replace") for p in session.files]
     table = DynamicTable(
         name="source_files",
         description="the files that this NWB file was made from, as they were read",

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import xxhash
+from isal import isal_zlib
 
 from nwbridge.errors import BadSource, InvalidOutput, NwbridgeError, PluginFault
 from nwbridge.model import LazyArray, Reader
@@ -119,7 +120,10 @@ def _decode(raw: list[Any], grid: _Grid, start: int, stop: int, plain: bool, buf
         if plain:
             stored[place] = np.frombuffer(data, grid.dtype).reshape(grid.chunk)[inside]
         else:
-            unshuffle(inflate(data, values.nbytes), values)
+            try:
+                unshuffle(inflate(data, values.nbytes), values)
+            except (isal_zlib.error, ValueError) as error:  # type: ignore[misc]  # its stub says no exception
+                raise InvalidOutput(f"a chunk cannot be inflated any more ({error}); nothing was kept") from error
             stored[place] = values[inside]
     return int(xxhash.xxh3_64_intdigest(source.view(np.uint8).reshape(-1).data)) if source.size else 0
 

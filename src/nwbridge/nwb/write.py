@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from nwbridge.nwb.fill import Part, fill, verify
 
 Progress = Callable[[str, int, int], None]  # phase, bytes done, bytes in all
 _LOCK = "unable to lock file"  # HDF5's words
+_HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:20] or "host"
+MAX_NAME = 255  # bytes that file systems allow
 
 
 @dataclass(frozen=True)
@@ -37,54 +41,83 @@ class Written:
         return sum(part.array.nbytes for part in self.parts)
 
 
-def part_path(out: Path) -> Path:
-    """Return the name under which an output is written before it is whole."""
-    return out.with_name(f"{out.stem}.part.nwb")
+def _part_path(out: Path) -> Path:
+    """Return a name of this run's own for an output that is not yet whole: `NAME.HOST-PID-TOKEN.part.nwb`."""
+    return out.with_name(f"{out.stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part.nwb")
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove part files of runs on this machine that were killed."""
+    if os.name != "posix":
+        return  # elsewhere a process cannot be asked whether it lives
+    pattern = re.compile(rf"{re.escape(out.stem)}\.{re.escape(_HOST)}-(\d+)-[0-9a-f]{{8}}\.part\.nwb")
+    for file in out.parent.iterdir():
+        if (match := pattern.fullmatch(file.name)) and not _lives(int(match[1])):
+            with suppress(OSError):
+                file.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def check_target(out: Path, *, overwrite: bool) -> None:
     """Raise CannotWrite unless `out` can be written as it was asked for."""
-    if out.suffix != ".nwb":
-        raise CannotWrite(f"{out} should end in .nwb")
-    if out.stem.endswith(".part"):
-        raise CannotWrite(f"{out} should not end in .part.nwb: that is how unfinished files are named")
-    if out.is_dir():
-        raise CannotWrite(f"{out} is a folder; give the name of a file")
-    if out.exists() and not overwrite:
-        raise CannotWrite(f"{out} exists already: choose another name or say --overwrite")
-    if not out.parent.is_dir():
-        raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
-    if not os.access(out.parent, os.W_OK | os.X_OK):
-        raise CannotWrite(f"the folder {out.parent} is read-only: choose another")
+    try:
+        if "\0" in str(out):
+            raise CannotWrite(f"{str(out)!r:.80} is no name of a file")
+        if out.suffix != ".nwb":
+            raise CannotWrite(f"{out} should end in .nwb")
+        if os.path.isdir(out):  # noqa: PTH112  those of Path raise for names that are too long
+            raise CannotWrite(f"{out} is a folder; give the name of a file")
+        if os.path.lexists(out) and not overwrite:
+            raise CannotWrite(f"{out} exists already: choose another name or say --overwrite")
+        if not os.path.isdir(out.parent):  # noqa: PTH112
+            raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
+        if not os.access(out.parent, os.W_OK | os.X_OK):
+            raise CannotWrite(f"the folder {out.parent} is read-only: choose another")
+        if len(os.fsencode(_part_path(out).name)) > MAX_NAME:
+            raise CannotWrite(f"the name {out.name[:40]}… is too long: choose a shorter one")
+    except (OSError, ValueError) as error:
+        raise CannotWrite(f"{out!s:.80} cannot be written: {error}") from error
 
 
 @contextmanager
 def part_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the path to write to; give it its final name if all went well, remove it if not."""
-    part = part_path(out)
-    ours = True
+    part = _part_path(out)
     try:
+        _remove_abandoned(out)
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        check_target(out, overwrite=overwrite)  # somebody may have written it meanwhile
-        part.replace(out)
+        _publish(part, out, overwrite=overwrite)
         _sync_folder(out.parent)
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "errno" not in str(error):
             raise
-        ours = not _is_locked(error)
         raise _cannot_write(out, error) from error  # HDF5 says RuntimeError where a full disk stops it from closing
     finally:
         with suppress(OSError):
-            if ours:
-                part.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
 
 
-def _is_locked(error: OSError | RuntimeError) -> bool:
-    """Whether another process has the file open for writing."""
-    busy = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
-    return _LOCK in str(error) and any(f"errno = {number}," in str(error) for number in busy)
+def _publish(part: Path, out: Path, *, overwrite: bool) -> None:
+    """Give the finished file its name; without `overwrite` never over one that appeared meanwhile."""
+    if not overwrite:
+        try:
+            os.link(part, out)  # unlike a rename, fails where the name is taken
+        except OSError:  # it is, or the file system has no hard links
+            check_target(out, overwrite=False)
+        else:
+            return
+    part.replace(out)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -101,8 +134,6 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
     text = " ".join(str(error).split())
     told = re.search(r"errno = (\d+)", text)  # HDF5 has it in its words only
     number = int(told.group(1)) if told else getattr(error, "errno", None)
-    if _is_locked(error):
-        return CannotWrite(f"{out} is being written by another run: wait for it, or choose another name")
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return CannotWrite(f"there is not enough space for {out}: free some or write elsewhere; nothing was kept")
     if _LOCK in text:
@@ -113,7 +144,7 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
 
 def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Progress) -> Written:
     """Lay the file out with pynwb and fill its arrays."""
-    with NWBHDF5IO(str(part), "w") as io:
+    with NWBHDF5IO(str(part), "w-") as io:
         io.write(file)
         parts = tuple(Part(slot.target.dataset.name, slot.array, slot.axes) for slot in layout.slots)
         exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
@@ -165,5 +196,5 @@ def check(part: Path, written: Written, threads: int, progress: Progress) -> Non
             verify(file, p, digests, threads, advance)
         for name, values in written.exact:
             stored = file[name][()]
-            if stored.shape != values.shape or not np.array_equal(stored, values.astype(stored.dtype)):
+            if stored.shape != values.shape or not np.array_equal(stored, values):
                 raise InvalidOutput(f"{name} read back from the file differs from the source; nothing was kept")

@@ -62,7 +62,7 @@ def detect(path: Path) -> str | None:
     names = set(arrays.peek(path, keep=("images",)))
     if "images/conf.json" in names:
         return "images/conf.json of the older binary layout"
-    images = any(re.fullmatch(r"images/[^/]*\d\.tiff?", name) for name in names)
+    images = any(re.fullmatch(r"images/[^/]*\d\.tiff?", name, re.I) for name in names)
     beside = [name for name in ("info.json", *REGIONS) if name in names]
     return f"numbered TIFFs in images/ and {beside[0]}" if images and beside else None
 
@@ -107,7 +107,7 @@ def _movie(files: arrays.Files) -> tuple[LazyArray, list[arrays.Blob]]:
         images = files.numbered("images/*.tiff", "images/*.tif")
         return arrays.from_tiff(images), images
     conf = files.json("images/conf.json", dict, CONF)
-    images, (rows, columns) = files.numbered("images/*.bin"), conf["dims"]
+    images, (rows, columns) = files.numbered("images/*.bin"), map(int, conf["dims"])
     return arrays.from_binary(images, rows, columns, {"uint16": "<u2", "int16": "<i2"}[conf["dtype"]]), images
 
 
