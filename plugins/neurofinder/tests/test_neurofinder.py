@@ -23,6 +23,10 @@ class TestNeurofinder(SourceContract):
     def read(self, path):
         return {"TwoPhotonSeries": np.stack([tifffile.imread(file) for file in sorted((path / "images").iterdir())])}
 
+    def read_regions(self, path):
+        regions = json.loads((path / "regions" / "regions.json").read_text())
+        return {"PlaneSegmentation": [[tuple(pixel) for pixel in region["coordinates"]] for region in regions]}
+
     def declared_frames(self, path):
         return json.loads((path / "info.json").read_text())["dimensions"][2]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ import psutil
 from nwbridge.conversion import convert
 from nwbridge.errors import NwbridgeError, PluginFault
 from nwbridge.hookspecs import Source
-from nwbridge.model import Movie, Session
+from nwbridge.model import Movie, Segmentation, Session
 from nwbridge.options import parse, schema
 from nwbridge.plugins import Plugin, Registry, installed
 from nwbridge.results import Result
@@ -42,6 +42,10 @@ class SourceContract:
     def read(self, path: Path) -> Mapping[str, npt.NDArray[Any]]:
         """Return every movie of the example by its element's name, as (time, row, column), read without nwbridge."""
         raise NotImplementedError("read the example with an independent reader")
+
+    def read_regions(self, path: Path) -> Mapping[str, Sequence[Collection[tuple[int, int]]]]:
+        """Return the (row, column) pixels of every region of the example, by its segmentation's name, if it has any."""
+        return {}
 
     def declared_frames(self, path: Path) -> int | None:
         """Return how many frames the example declares anywhere but in its frames, if it does."""
@@ -161,6 +165,20 @@ class SourceContract:
         with h5py.File(tmp_path / "out.nwb") as file:
             for name, values in self.read(path).items():
                 np.testing.assert_array_equal(file[f"acquisition/{name}/data"][()].transpose(0, 2, 1), values)
+
+    def test_writes_every_region_on_its_pixels(self, tmp_path: Path) -> None:
+        """Masks in the file, read with h5py, lie on the independently read pixels: x = column, y = row."""
+        path = self._source.example(tmp_path)
+        expected = self.read_regions(path)
+        assert {s.name for s in self._describe(path).of(Segmentation) if s.regions} == expected.keys()
+        self._convert(path, tmp_path / "out.nwb")
+        with h5py.File(tmp_path / "out.nwb") as file:
+            for name, regions in expected.items():
+                table = file[f"processing/ophys/ImageSegmentation/{name}"]
+                ends = table["pixel_mask_index"][()]
+                masks = np.split(table["pixel_mask"][()], ends[:-1])
+                found = [sorted(zip(mask["y"].tolist(), mask["x"].tolist(), strict=True)) for mask in masks]
+                assert found == [sorted(tuple(pixel) for pixel in region) for region in regions], name
 
     def test_writes_a_valid_file(self, tmp_path: Path) -> None:
         """No check finds an error, given what a user would add."""
