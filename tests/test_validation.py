@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
 import pytest
 
 import nwbridge
-from nwbridge import BadSource
+from nwbridge import BadSource, Check, Finding
+from nwbridge.plugins import Plugin, Registry
 from nwbridge.validation import schema_errors
 
 GIVEN = {
@@ -154,3 +157,31 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
         nwbridge.validate(tmp_path / "absent.nwb")
     with pytest.raises(BadSource, match="is not a file"):
         nwbridge.validate(tmp_path)
+
+
+def checking(*findings):
+    """A registry with one plugin, whose check says `findings` and warns as pynwb does."""
+
+    def run(session, path):
+        warnings.warn("the inner voice of pynwb", UserWarning, stacklevel=1)
+        return list(findings)
+
+    return Registry((Plugin("p", "nwbridge-p", "1", checks=(Check("p", run),)),))
+
+
+def test_errors_come_first_whoever_finds_them(good):
+    said = (Finding("hint", "a"), Finding("error", "b"), Finding("warning", "c"))
+    findings = nwbridge.validate(good, registry=checking(*said))
+    assert [f.severity for f in findings] == ["error", "warning", "warning", "hint"]
+
+
+def test_warnings_of_pynwb_become_findings(good):
+    findings = nwbridge.validate(good, registry=checking())
+    assert [(f.severity, f.message) for f in findings] == [("warning", "the inner voice of pynwb")]
+
+
+def test_several_threads_may_validate_at_once(good):
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(nwbridge.validate, [good] * 8)) == [[]] * 8
+    assert warnings.filters == before

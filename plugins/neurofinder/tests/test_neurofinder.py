@@ -1,5 +1,6 @@
 """The neurofinder source meets the contract and reads real data sets."""
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -251,7 +252,8 @@ def test_reads_regions_without_ids(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16"])
 def test_reads_an_older_layout_that_is_not_square(tmp_path, dtype):
-    movie = np.random.default_rng(5).integers(0, 1 << 15, (7, 40, 52)).astype(dtype)
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max  # the halves that the other type would misread
+    movie = np.random.default_rng(5).integers(low, high, (7, 40, 52), endpoint=True).astype(dtype)
     folder = older_layout(tmp_path / "neurofinder.98.00", movie, dtype)
     (folder / "info.json").write_text(json.dumps({"rate-hz": 7.5, "dimensions": [40, 52, 7], "animal": "Mouse"}))
     (folder / "sources").mkdir()
@@ -274,7 +276,19 @@ def test_invents_nothing_where_info_is_silent(tmp_path):
     session = describe(folder, None)
     plane = session.elements[0].plane
     assert (plane.indicator, plane.location, plane.rate_hz, plane.pixel_um, plane.description) == (None,) * 5
-    assert (session.lab, session.institution, session.experimenter, session.subject.species) == (None,) * 4
+    silent = {field.name for field in dataclasses.fields(session) if getattr(session, field.name) in (None, (), {})}
+    stated = {"id", "description", "elements", "subject", "files", "origins"}
+    assert silent == {field.name for field in dataclasses.fields(session)} - stated
+    assert session.subject == nwbridge.Subject(subject_id="neurofinder.99.00")
+
+
+@pytest.mark.parametrize(
+    ("animal", "species"), [("Mouse", "Mus musculus"), ("rat", "Rattus norvegicus"), ("Fish", None)]
+)
+def test_names_the_species_that_the_animal_is(tmp_path, animal, species):
+    folder = example(tmp_path)
+    set_info(folder, animal=animal)
+    assert describe(folder, None).subject.species == species
 
 
 @pytest.mark.parametrize(
