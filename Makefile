@@ -7,7 +7,7 @@ PROJECTS := . $(wildcard plugins/*)
 .PHONY: demo test lint bench format clean
 
 demo: $(VENV)/installed
-	@rm -rf demo
+	@rm -rf demo/neurofinder demo/deepcad demo/neurofinder.nwb demo/deepcad.nwb
 	@for source in neurofinder deepcad; do \
 	  $(BIN)/nwbridge demo $$source demo/$$source && \
 	  $(BIN)/nwbridge convert demo/$$source/* demo/$$source.nwb --set 'Subject.species=Mus musculus' && \

@@ -173,6 +173,26 @@ def test_nothing_is_left_where_the_source_fails_in_the_middle(tmp_path, values):
         assert tree(tmp_path) == ["x"]
 
 
+def failing(error):
+    def open_array():
+        raise error
+
+    return nwbridge.LazyArray((20, 30, 40), np.dtype("u2"), open_array)
+
+
+@pytest.mark.parametrize("run", ["convert", "inspect"])
+def test_an_array_that_cannot_be_opened_is_the_source_s_or_the_plugin_s_fault(tmp_path, run):
+    (tmp_path / "x").touch()
+    out = [tmp_path / "x.nwb"] if run == "convert" else []
+    for error, kind, said in (
+        (ZeroDivisionError("nothing"), nwbridge.PluginFault, "nwbridge-memory 1.*ZeroDivisionError"),
+        (FileNotFoundError(2, "No such file", "gone.tif"), nwbridge.BadSource, "opening the source failed.*gone.tif"),
+    ):
+        with pytest.raises(kind, match=said):
+            getattr(nwbridge, run)(tmp_path / "x", *out, registry=registry_of(failing(error)))
+    assert tree(tmp_path) == ["x"]
+
+
 def test_a_plugin_that_fails_while_reading_is_named(tmp_path, values):
     (tmp_path / "x").touch()
     with pytest.raises(nwbridge.PluginFault, match="nwbridge-memory 1"):

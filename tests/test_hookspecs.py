@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from nwbridge import Check, PluginFault, Processor, Source, option
-from nwbridge.hookspecs import Hooks
+from nwbridge.hookspecs import RESERVED, Hooks
 from nwbridge.plugins import _RECORDS
 
 
@@ -81,3 +81,17 @@ def test_every_hook_takes_nothing_and_is_documented(hook):
     function = getattr(Hooks, hook)
     assert list(inspect.signature(function).parameters) == ["self"]
     assert function.__doc__
+
+
+def test_no_option_of_a_plugin_can_have_the_name_of_a_flag():
+    from nwbridge.cli.main import build_parser
+
+    commands = build_parser()._subparsers._group_actions[0].choices
+    own = {
+        flag.removeprefix("--").replace("-", "_")
+        for name in ("convert", "inspect")
+        for action in commands[name]._actions
+        for flag in action.option_strings
+        if flag.startswith("--")
+    }
+    assert own == RESERVED

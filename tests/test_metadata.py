@@ -518,3 +518,18 @@ def test_the_file_names_what_nobody_stated(tmp_path, neurofinder):
         assert file.imaging_planes["ImagingPlane"].excitation_lambda == 920
         assert all(f"{key} ({UNKNOWN[key]})" in file.notes for key in unknown)
         assert not any(key in file.notes for key in UNKNOWN if key not in unknown)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("lab.yaml", "NWBFile: {lab: A}\nNWBFile: {lab: B}\n"),
+        ("lab.yaml", "Subject:\n  sex: M\n  sex: F\n"),
+        ("lab.json", '{"Subject": {"sex": "M", "sex": "F"}}'),
+        ("lab.toml", 'Subject.sex = "M"\nSubject.sex = "F"\n'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(BadMetadata, match=r"twice|overwrite"):
+        load(tmp_path / name)

@@ -24,7 +24,7 @@ from nwbridge.nwb.fill import default_threads
 from nwbridge.nwb.sample import estimate
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
 from nwbridge.options import parse
-from nwbridge.plugins import Match, Registry, call, installed
+from nwbridge.plugins import Match, Plugin, Registry, call, installed
 from nwbridge.results import Inspection, Result, summaries
 from nwbridge.validation import schema_errors, validate
 from nwbridge.version import __version__
@@ -98,10 +98,8 @@ def convert(
     clock = _Clock(begin)
     clock.lap("describe")
     with part_file(out, overwrite=overwrite) as part, _fingerprints(session.files) as prints:
-        try:
+        with _named_after(described.match.plugin):
             written = write(file, layout, part, count, progress)
-        except PluginFault as error:
-            raise PluginFault(f"{described.match.plugin.label}: {error}") from error
         found = _refuse_changed(before, prints)
         record_sources(part, [p.size for p in found], [p.sha256 for p in found])
         clock.lap("write")
@@ -154,6 +152,8 @@ def inspect(
         _build(described, layout, (), "")
     except MissingMetadata as error:
         findings.insert(0, Finding("error", str(error), check="describe"))
+    with _named_after(described.match.plugin):
+        guess = estimate(layout, _threads(threads))
     return Inspection(
         path=str(path),
         source=described.match.source.name,
@@ -164,7 +164,7 @@ def inspect(
         elements=summaries(session),
         fields=described.fields,
         findings=tuple(findings),
-        estimate=estimate(layout, _threads(threads)),
+        estimate=guess,
     )
 
 
@@ -254,6 +254,15 @@ def _same_file(one: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
         return one.exists() and one.samefile(other)
     return False
+
+
+@contextlib.contextmanager
+def _named_after(plugin: Plugin) -> Iterator[None]:
+    """Put the plugin's name and version on its failures while its arrays are read."""
+    try:
+        yield
+    except PluginFault as error:
+        raise PluginFault(f"{plugin.label}: {error}") from error
 
 
 @contextlib.contextmanager

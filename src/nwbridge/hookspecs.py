@@ -20,6 +20,9 @@ from nwbridge.options import NoOptions, flags
 
 API_VERSION = 1  # a plugin may set NWBRIDGE_API to the version it was written for
 
+_SHARED = ("source", "metadata", "set", "first", "threads", "chunks", "compression", "json", "help")
+RESERVED = frozenset((*_SHARED, "no_verify", "overwrite", "quiet"))  # flags that convert and inspect have themselves
+
 hookspec = pluggy.HookspecMarker("nwbridge")
 hookimpl = pluggy.HookimplMarker("nwbridge")
 
@@ -36,7 +39,9 @@ def _check(record: Any, *functions: str) -> None:
     if not isinstance(getattr(record, "title", ""), str):
         raise PluginFault(f"{type(record).__name__} {name}: the title is {record.title!r}; expected a line of text")
     if hasattr(record, "options"):
-        flags(record.options)
+        for flag in flags(record.options):
+            if flag.name in RESERVED:
+                raise PluginFault(f"{name}: option {flag.name} has the name of a flag of nwbridge; expected another")
 
 
 @dataclass(frozen=True)

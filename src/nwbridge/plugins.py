@@ -107,7 +107,10 @@ class Registry:
                 raise Ambiguous(f"{path} could be several kinds of recording ({claims}): choose with --source NAME")
         if path.suffix.lower() == ".zip" and path.is_file():
             files_in(path)  # says what is wrong with a damaged zip
-        known = ", ".join(source.title for source, _ in everything) or "nothing: no plugin is installed"
+        broken = [plugin.name for plugin in self.plugins if plugin.error]
+        known = ", ".join(source.title for source, _ in everything)
+        known = known or ("nothing" if broken else "nothing: no plugin is installed")
+        known += f" (not used: {', '.join(broken)}; see nwbridge plugins)" if broken else ""
         raise NotRecognized(f"no installed source recognizes {path}; they read: {known}")
 
 

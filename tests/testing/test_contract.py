@@ -107,6 +107,21 @@ def takes_what_is_there(path, options):
     )
 
 
+def frames_example(folder):
+    """A folder of numbered frames."""
+    for number in range(9):
+        np.save(folder / f"f{number}.npy", np.full((30, 40), number, np.uint16))
+    return folder
+
+
+def describe_frames_that_are_there(path, options):
+    """Skips a frame that is missing, without a word."""
+    movie = np.stack([np.load(file) for file in sorted(path.glob("f*.npy"))])
+    plane = Plane(rate_hz=30.0)
+    element = Movie("TwoPhotonSeries", arrays.from_numpy(movie), plane, rate_hz=30.0)
+    return Session("m", "A movie.", (element,), files=tuple(sorted(path.glob("f*.npy"))))
+
+
 class Contract(SourceContract):
     """The contract of the good source, which the bad ones are measured by."""
 
@@ -146,6 +161,10 @@ BAD = [
     ("test_writes_every_region_on_its_pixels", {"describe": swaps_masks}),
     ("test_writes_a_valid_file", {"describe": lambda p, o: replace(describe(p, o), id="a/b")}),
     ("test_says_clearly_when_a_member_is_cut_off", {"describe": takes_what_is_there}),
+    (
+        "test_says_clearly_when_a_member_is_missing",
+        {"describe": describe_frames_that_are_there, "example": frames_example},
+    ),
 ]
 
 

@@ -41,7 +41,7 @@ def load(path: Path) -> Metadata:
             case ".toml":
                 content = tomllib.loads(text)
             case ".json":
-                content = json.loads(text)
+                content = json.loads(text, object_pairs_hook=_each_key_once)
             case ".yaml" | ".yml":
                 content = yaml.load(text, _Yaml)  # noqa: S506 a SafeLoader
             case other:
@@ -57,6 +57,19 @@ def load(path: Path) -> Metadata:
 
 class _Yaml(yaml.SafeLoader):
     """Leaves 0123 and 12:30 as they are written: YAML 1.1 means octal 83 and 750 minutes."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice: YAML would forget the first."""
+        _each_key_once([(str(getattr(key, "value", key)), None) for key, _ in node.value])
+        return super().construct_mapping(node, deep)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise BadMetadata(f"the metadata file has the key {key} twice in one place; expected it once")
+    return dict(pairs)
 
 
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | str:

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -128,17 +128,30 @@ def _decode(raw: list[Any], grid: _Grid, start: int, stop: int, plain: bool, buf
     return int(xxhash.xxh3_64_intdigest(source.view(np.uint8).reshape(-1).data)) if source.size else 0
 
 
-def _block(reader: Reader, start: int, stop: int, array: LazyArray, name: str) -> npt.NDArray[Any]:
+@contextmanager
+def _opened(array: LazyArray, name: str) -> Iterator[Reader]:
+    """Open a lazy array; what goes wrong there is the source's or its plugin's, never the output's."""
+    with ExitStack() as stack:
+        with _blamed(f"{name}: opening the source"):
+            reader = stack.enter_context(array.open())
+        yield reader
+
+
+@contextmanager
+def _blamed(doing: str) -> Iterator[None]:
     try:
-        block = np.asarray(reader[start:stop])
+        yield
     except (NwbridgeError, MemoryError):
         raise
     except OSError as error:
-        raise BadSource(f"{name}: reading entries {start} to {stop} of the source failed: {error}") from error
+        raise BadSource(f"{doing} failed: {error}") from error
     except Exception as error:
-        raise PluginFault(
-            f"{name}: reading entries {start} to {stop} failed: {type(error).__name__}: {error}"
-        ) from error
+        raise PluginFault(f"{doing} failed: {type(error).__name__}: {error}") from error
+
+
+def _block(reader: Reader, start: int, stop: int, array: LazyArray, name: str) -> npt.NDArray[Any]:
+    with _blamed(f"{name}: reading entries {start} to {stop} of the source"):
+        block = np.asarray(reader[start:stop])
     if block.shape != (stop - start, *array.shape[1:]) or block.dtype != array.dtype:
         raise PluginFault(
             f"{name}: entries {start} to {stop} came as {block.shape} {block.dtype}; "
@@ -158,7 +171,7 @@ def fill(file: h5py.File, part: Part, threads: int, compression: Compression, ad
     buffers = _Buffers()
     digests: list[int] = []
 
-    with part.array.open() as reader, _pools(threads, alone=not part.array.parallel) as (workers, readers):
+    with _opened(part.array, part.name) as reader, _pools(threads, alone=not part.array.parallel) as (workers, readers):
 
         def read(start: int, stop: int) -> npt.NDArray[Any]:
             return _block(reader, start, stop, part.array, part.name)
@@ -192,7 +205,7 @@ def measure(
         slabs = slabs[:: max(1, len(slabs) // blocks)]
     deflate = None if compression == "none" else compressor(compression)
     read = packed = 0
-    with array.open() as reader:
+    with _opened(array, "the array") as reader:
         for start, stop in slabs[:blocks]:
             block = _block(reader, start, stop, array, "the array")
             _, chunks = _encode(block, grid, start, deflate, _Buffers())

@@ -195,22 +195,28 @@ class SourceContract:
         assert list(damage.tree(folder)) == before
 
     def test_says_clearly_when_a_member_is_missing(self, tmp_path: Path) -> None:
-        """Without one of its files, the example is refused in words, or described as something else."""
-        (tmp_path / "whole").mkdir()
-        path = self._source.example(tmp_path / "whole")
+        """Without one of its files, the example is refused in words, or described as less, never as a shorter movie."""
+        root = tmp_path / "whole"
+        root.mkdir()
+        path = self._source.example(root)
         whole = self._describe(path)
-        for number, member in enumerate(damage.members(path)):
-            copy = damage.changed(path, tmp_path / str(number), member, damage.remove)
-            message = self._refusal(copy, tmp_path / f"{number}.nwb")
-            if message is None:
-                assert self._describe(copy) != whole, f"{member} was removed and nothing is said"
+        shapes = {movie.name: movie.data.shape for movie in whole.of(Movie)}
+        for number, member in enumerate(damage.members(root, path)):
+            copy = damage.changed(root, path, tmp_path / str(number), member, damage.remove)
+            if self._refusal(copy, tmp_path / f"{number}.nwb") is not None:
+                continue
+            session = self._describe(copy)
+            assert session != whole, f"{member} was removed and nothing is said"
+            shorter = [m.name for m in session.of(Movie) if m.data.shape != shapes.get(m.name)]
+            assert session.findings or not shorter, f"{member} was removed and {shorter} changed without a word"
 
     def test_says_clearly_when_a_member_is_cut_off(self, tmp_path: Path) -> None:
         """With one of its files cut off at 60 %, the example is refused in words and no file appears."""
-        (tmp_path / "whole").mkdir()
-        path = self._source.example(tmp_path / "whole")
-        for number, member in enumerate(damage.members(path)):
-            copy = damage.changed(path, tmp_path / str(number), member, damage.cut)
+        root = tmp_path / "whole"
+        root.mkdir()
+        path = self._source.example(root)
+        for number, member in enumerate(damage.members(root, path)):
+            copy = damage.changed(root, path, tmp_path / str(number), member, damage.cut)
             assert self._refusal(copy, tmp_path / f"{number}.nwb"), f"{member} was cut off and still converted"
 
     def test_offers_options_that_programs_can_read(self) -> None:

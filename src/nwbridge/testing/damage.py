@@ -11,40 +11,37 @@ from pathlib import Path
 Change = Callable[[bytes], bytes | None]  # a member's bytes -> its new bytes, None to leave it out
 
 
-def members(path: Path) -> list[str]:
-    """Return the names of the files of a recording; of a numbered series only the first, a middle and the last."""
-    if path.is_dir():
-        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    elif zipfile.is_zipfile(path):
+def members(root: Path, path: Path) -> list[str]:
+    """Return the names of a recording's files: all below `root`, and of the zip `path` its members as ``zip!member``.
+
+    Of a numbered series only the first, a middle and the last are named.
+    """
+    names = sorted(file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
+    if path.is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-    else:
-        names = [path.name]
+            outer = path.relative_to(root).as_posix()
+            names += sorted(f"{outer}!{name}" for name in archive.namelist() if not name.endswith("/"))
     series: dict[str, list[str]] = {}
     for name in names:
         series.setdefault(re.sub(r"\d+(?=\D*$)", "#", name), []).append(name)
     return [name for group in series.values() for name in dict.fromkeys((group[0], group[len(group) // 2], group[-1]))]
 
 
-def changed(path: Path, folder: Path, member: str, change: Change) -> Path:
-    """Copy a recording into `folder` with one member changed, and return the copy."""
-    folder.mkdir(parents=True)
-    copy = folder / path.name
-    if path.is_dir():
-        shutil.copytree(path, copy)
-        _replace(copy / member, change)
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
+def changed(root: Path, path: Path, folder: Path, member: str, change: Change) -> Path:
+    """Copy everything below `root` to `folder` with one member changed, and return the copy of `path`."""
+    shutil.copytree(root, folder)
+    outer, _, inner = member.partition("!")
+    if inner:
+        with zipfile.ZipFile(root / outer) as source, zipfile.ZipFile(folder / outer, "w") as target:
             for info in source.infolist():
                 data: bytes | None = source.read(info)
-                if info.filename == member:
+                if info.filename == inner:
                     data = change(data or b"")
                 if data is not None:
                     target.writestr(info, data)
     else:
-        shutil.copy(path, copy)
-        _replace(copy, change)
-    return copy
+        _replace(folder / outer, change)
+    return folder / path.relative_to(root)
 
 
 def _replace(file: Path, change: Change) -> None:

@@ -128,7 +128,7 @@ def _compare(declared: Any, data: LazyArray, name: str) -> Iterator[Finding]:
     if declared and tuple(declared[:2]) != data.shape[1:]:
         raise BadSource(f"{name}: images of {data.shape[1:]} (rows, columns), info.json says {tuple(declared[:2])}")
     if declared and declared[2] != data.shape[0]:
-        text = f"info.json declares {declared[2]} frames, images/ holds {data.shape[0]}; those were converted"
+        text = f"info.json declares {declared[2]} frames, images/ holds {data.shape[0]}"
         yield Finding("warning", text, "download the data set again if it should be whole", name, "neurofinder")
     if data.dtype not in (np.uint16, np.int16):
         text = f"the images are {data.dtype}; neurofinder distributes uint16"

@@ -1,0 +1,7 @@
+"""`python -m nwbridge`: the command line."""
+
+import sys
+
+from nwbridge.cli import main
+
+sys.exit(main())
