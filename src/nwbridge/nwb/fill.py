@@ -89,12 +89,17 @@ class _Buffers(threading.local):
         return self.kept[key]
 
 
+def _hash(slab: npt.NDArray[Any]) -> int:
+    """Return the XXH3 of a contiguous slab's bytes."""
+    return int(xxhash.xxh3_64_intdigest(slab.view(np.uint8).reshape(-1).data)) if slab.size else 0
+
+
 def _encode(
     slab: npt.NDArray[Any], grid: _Grid, start: int, deflate: Callable[[Any], bytes] | None, buffers: _Buffers
 ) -> tuple[int, list[Any]]:
     """Return the slab's hash and, for each of its chunks, where it goes and its bytes."""
     source = np.ascontiguousarray(slab)
-    digest = xxhash.xxh3_64_intdigest(source.view(np.uint8).reshape(-1).data) if source.size else 0
+    digest = _hash(source)
     stored = source.transpose(grid.axes)
     chunks = []
     for corner, place, inside in grid.chunks(start, start + len(slab)):
@@ -125,7 +130,7 @@ def _decode(raw: list[Any], grid: _Grid, start: int, stop: int, plain: bool, buf
             except (isal_zlib.error, ValueError) as error:  # type: ignore[misc]  # its stub says no exception
                 raise InvalidOutput(f"a chunk cannot be inflated any more ({error}); nothing was kept") from error
             stored[place] = values[inside]
-    return int(xxhash.xxh3_64_intdigest(source.view(np.uint8).reshape(-1).data)) if source.size else 0
+    return _hash(source)
 
 
 @contextmanager
@@ -204,11 +209,12 @@ def measure(
     if array.parallel:
         slabs = slabs[:: max(1, len(slabs) // blocks)]
     deflate = None if compression == "none" else compressor(compression)
+    buffers = _Buffers()
     read = packed = 0
     with _opened(array, "the array") as reader:
         for start, stop in slabs[:blocks]:
             block = _block(reader, start, stop, array, "the array")
-            _, chunks = _encode(block, grid, start, deflate, _Buffers())
+            _, chunks = _encode(block, grid, start, deflate, buffers)
             read += block.nbytes
             packed += sum(len(data) for _, data in chunks)
     return read, packed
@@ -251,7 +257,7 @@ def verify(file: h5py.File, part: Part, digests: list[int], threads: int, advanc
         start, stop = slabs[index]
         place = tuple(slice(start, stop) if axis == 0 else slice(None) for axis in grid.axes)
         values = np.ascontiguousarray(dataset[place].transpose(np.argsort(grid.axes)))
-        if values.size and xxhash.xxh3_64_intdigest(values.view(np.uint8).reshape(-1).data) != digests[index]:
+        if _hash(values) != digests[index]:
             raise InvalidOutput(_difference(part, slabs[index]))
 
 

@@ -19,7 +19,7 @@ from pynwb import NWBHDF5IO, NWBFile
 
 from nwbridge.errors import CannotWrite, InvalidOutput
 from nwbridge.nwb.build import Layout
-from nwbridge.nwb.fill import Part, fill, verify
+from nwbridge.nwb.fill import Advance, Part, fill, verify
 
 Progress = Callable[[str, int, int], None]  # phase, bytes done, bytes in all
 _LOCK = "unable to lock file"  # HDF5's words
@@ -148,14 +148,7 @@ def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Pro
         io.write(file)
         parts = tuple(Part(slot.target.dataset.name, slot.array, slot.axes) for slot in layout.slots)
         exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
-    total = sum(p.array.nbytes for p in parts)
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("writing", done, total)
-
+    advance = _counted(progress, "writing", sum(p.array.nbytes for p in parts))
     handle = h5py.File(part, "r+")
     try:
         digests = [fill(handle, p, threads, layout.compression, advance) for p in parts]
@@ -165,6 +158,18 @@ def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Pro
         raise
     handle.close()
     return Written(parts, tuple(digests), exact)
+
+
+def _counted(progress: Progress, phase: str, total: int) -> Advance:
+    """Return the function that adds up what a phase has done and reports it."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(phase, done, total)
+
+    return advance
 
 
 def _name_of(io: NWBHDF5IO, container: Any) -> str:
@@ -184,13 +189,7 @@ def record_sources(part: Path, sizes: Sequence[int], digests: Sequence[str]) -> 
 
 def check(part: Path, written: Written, threads: int, progress: Progress) -> None:
     """Read everything back from the file and compare; InvalidOutput where a number differs."""
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("verifying", done, written.nbytes)
-
+    advance = _counted(progress, "verifying", written.nbytes)
     with h5py.File(part, "r") as file:
         for p, digests in zip(written.parts, written.digests, strict=True):
             verify(file, p, digests, threads, advance)
