@@ -32,6 +32,11 @@ from nwbridge.results import Result
 from nwbridge.testing import damage
 
 
+def _handles() -> set[tuple[str, int]]:
+    """Return path and descriptor of every open file; positions move while a log that is open is written."""
+    return {(file.path, file.fd) for file in psutil.Process().open_files()}
+
+
 class SourceContract:
     """Inherit, name the source, and read the example independently; every test runs on the source's own example."""
 
@@ -110,10 +115,10 @@ class SourceContract:
     def test_describes_without_writing_or_leaving_files_open(self, tmp_path: Path) -> None:
         """`describe` changes nothing and keeps no handle."""
         path = self._source.example(tmp_path)
-        before, opened = list(damage.tree(tmp_path)), psutil.Process().open_files()
+        before, opened = list(damage.tree(tmp_path)), _handles()
         self._describe(path)
         assert list(damage.tree(tmp_path)) == before
-        assert psutil.Process().open_files() == opened
+        assert _handles() == opened
 
     def test_names_the_files_that_it_reads(self, tmp_path: Path) -> None:
         """Every file that is read is listed, so that it can be named by checksum in the output."""
