@@ -33,7 +33,7 @@ def test_a_result_says_what_was_written_and_that_it_was_verified(neurofinder, tm
     assert result.verified
     assert (result.source, result.session_id) == ("neurofinder", "neurofinder.99.00")
     assert result.elements[0]["shape"] == [60, 40, 52]
-    assert result.array_bytes == 60 * 40 * 52 * 2
+    assert result.array_bytes == 60 * 40 * 52 * 2 + 207 * 12  # and the pixels of the masks
     assert result.file_bytes == (tmp_path / "x.nwb").stat().st_size
     assert result.seconds["total"] >= result.seconds["write"]
     json.dumps(result.as_json(), default=str)
@@ -311,7 +311,7 @@ def test_a_mask_that_differs_after_writing_keeps_the_file_from_existing(neurofin
         check(part, written, threads, progress)
 
     monkeypatch.setattr(conversion, "check", check_after_damage)
-    with pytest.raises(nwbridge.InvalidOutput, match=r"PlaneSegmentation/pixel_mask read back .* differs"):
+    with pytest.raises(nwbridge.InvalidOutput, match=r"PlaneSegmentation/pixel_mask: .* differ from the source"):
         nwbridge.convert(neurofinder, tmp_path / "x.nwb")
     assert not (tmp_path / "x.nwb").exists()
 

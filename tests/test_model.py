@@ -64,12 +64,12 @@ def test_records_are_frozen(record):
         (lambda: movie(data=from_numpy(np.zeros((0, 30, 50), np.int16))), "TwoPhotonSeries .*none of them 0"),
         (lambda: movie(data=from_numpy(np.zeros((2, 3, 5), complex))), "TwoPhotonSeries: values are complex128"),
         (lambda: movie(data=from_numpy(np.zeros((2, 3, 5), bool))), "TwoPhotonSeries: values are bool"),
-        (lambda: movie(rate_hz=0), "TwoPhotonSeries: a frame rate of 0 Hz"),
-        (lambda: movie(rate_hz=-7.0), "TwoPhotonSeries: a frame rate of -7.0 Hz"),
-        (lambda: movie(rate_hz=math.nan), "TwoPhotonSeries: a frame rate of nan Hz"),
-        (lambda: movie(rate_hz=math.inf), "TwoPhotonSeries: a frame rate of inf Hz"),
-        (lambda: movie(timestamps=from_numpy(np.arange(19.0))), r"TwoPhotonSeries: .*\(19,\).* 20 frames"),
-        (lambda: movie(timestamps=from_numpy(np.zeros((20, 1)))), r"TwoPhotonSeries: .*\(20, 1\).* 20 frames"),
+        (lambda: movie(rate_hz=0), "TwoPhotonSeries: a rate of 0 Hz"),
+        (lambda: movie(rate_hz=-7.0), "TwoPhotonSeries: a rate of -7.0 Hz"),
+        (lambda: movie(rate_hz=math.nan), "TwoPhotonSeries: a rate of nan Hz"),
+        (lambda: movie(rate_hz=math.inf), "TwoPhotonSeries: a rate of inf Hz"),
+        (lambda: movie(timestamps=from_numpy(np.arange(19.0))), r"TwoPhotonSeries: .*\(19,\).* 20 samples"),
+        (lambda: movie(timestamps=from_numpy(np.zeros((20, 1)))), r"TwoPhotonSeries: .*\(20, 1\).* 20 samples"),
         (lambda: LazyArray((), np.dtype("u2"), None), "at least one axis"),
         (lambda: LazyArray((3, -1), np.dtype("u2"), None), r"\(3, -1\)"),
         (lambda: Plane("Depth1", channels=()), r"imaging plane Depth1 has the channels \[\]; expected one or more"),
@@ -111,7 +111,7 @@ def test_a_region_has_as_many_weights_as_pixels():
         segmentation(Region(PIXELS, np.ones(3)))
 
 
-@pytest.mark.parametrize("shape", [(30,), (30, 50, 2), (0, 50)])
+@pytest.mark.parametrize("shape", [(30,), (30, 50, 2, 2), (0, 50)])
 def test_a_segmentation_needs_an_image_of_rows_and_columns(shape):
     with pytest.raises(BadSource, match=r"Cells: an image of .*rows, columns"):
         segmentation(image_shape=shape)

@@ -11,7 +11,10 @@ from nwbridge.version import __version__
 if TYPE_CHECKING:
     from nwbridge import arrays as arrays
     from nwbridge.conversion import convert as convert
+    from nwbridge.conversion import convert_each as convert_each
+    from nwbridge.conversion import describe as describe
     from nwbridge.conversion import inspect as inspect
+    from nwbridge.conversion import recordings as recordings
     from nwbridge.errors import Ambiguous as Ambiguous
     from nwbridge.errors import BadMetadata as BadMetadata
     from nwbridge.errors import BadOption as BadOption
@@ -28,16 +31,28 @@ if TYPE_CHECKING:
     from nwbridge.hookspecs import Source as Source
     from nwbridge.hookspecs import hookimpl as hookimpl
     from nwbridge.model import Channel as Channel
+    from nwbridge.model import Column as Column
     from nwbridge.model import Device as Device
+    from nwbridge.model import Electrode as Electrode
+    from nwbridge.model import Events as Events
     from nwbridge.model import Finding as Finding
+    from nwbridge.model import Image as Image
+    from nwbridge.model import Images as Images
+    from nwbridge.model import Intervals as Intervals
     from nwbridge.model import LazyArray as LazyArray
+    from nwbridge.model import Localizations as Localizations
     from nwbridge.model import Movie as Movie
+    from nwbridge.model import Parameters as Parameters
     from nwbridge.model import Plane as Plane
     from nwbridge.model import Reader as Reader
     from nwbridge.model import Region as Region
     from nwbridge.model import Segmentation as Segmentation
+    from nwbridge.model import Series as Series
     from nwbridge.model import Session as Session
     from nwbridge.model import Subject as Subject
+    from nwbridge.model import Table as Table
+    from nwbridge.model import Traces as Traces
+    from nwbridge.model import Units as Units
     from nwbridge.options import NoOptions as NoOptions
     from nwbridge.options import option as option
     from nwbridge.results import Inspection as Inspection
@@ -45,7 +60,7 @@ if TYPE_CHECKING:
     from nwbridge.validation import validate as validate
 
 _ROOMS = {
-    "nwbridge.conversion": ("convert", "inspect"),
+    "nwbridge.conversion": ("convert", "convert_each", "describe", "inspect", "recordings"),
     "nwbridge.errors": (
         "Ambiguous",
         "BadMetadata",
@@ -62,16 +77,28 @@ _ROOMS = {
     "nwbridge.hookspecs": ("Check", "Processor", "Source", "hookimpl"),
     "nwbridge.model": (
         "Channel",
+        "Column",
         "Device",
+        "Electrode",
+        "Events",
         "Finding",
+        "Image",
+        "Images",
+        "Intervals",
         "LazyArray",
+        "Localizations",
         "Movie",
+        "Parameters",
         "Plane",
         "Reader",
         "Region",
         "Segmentation",
+        "Series",
         "Session",
         "Subject",
+        "Table",
+        "Traces",
+        "Units",
     ),
     "nwbridge.options": ("NoOptions", "option"),
     "nwbridge.results": ("Inspection", "Result"),

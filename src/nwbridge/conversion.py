@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +14,22 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nwbridge import metadata
 from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
-from nwbridge.errors import BadOption, BadSource, InvalidOutput, MissingMetadata, PluginFault
+from nwbridge.errors import (
+    BadOption,
+    BadSource,
+    CannotWrite,
+    InvalidOutput,
+    MissingMetadata,
+    NwbridgeError,
+    PluginFault,
+)
+from nwbridge.hookspecs import Described
 from nwbridge.metadata import Field, Metadata
-from nwbridge.model import Finding, Segmentation, Session
+from nwbridge.model import Finding, Segmentation, Session, Table
 from nwbridge.nwb import namespaces
 from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS, Compression
@@ -28,6 +41,8 @@ from nwbridge.plugins import Match, Plugin, Registry, call, installed
 from nwbridge.results import Inspection, Result, summaries
 from nwbridge.validation import schema_errors, validate
 from nwbridge.version import __version__
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,7 @@ def convert(
     out: Path | str,
     *,
     source: str | None = None,
+    only: str | None = None,
     options: Mapping[str, Any] | None = None,
     metadata: Metadata | Path | str | None = None,
     first: int | None = None,
@@ -67,6 +83,7 @@ def convert(
         path: the recording: a file, a folder or a zip.
         out: the file to write, ending in ``.nwb``. It gets this name only when it is whole.
         source: name of the source, where several recognize the path.
+        only: name of the recording, where the path holds several (see `recordings`).
         options: of the source, by name.
         metadata: a metadata file, or its content.
         first: convert only the first frames.
@@ -88,7 +105,7 @@ def convert(
     check_target(out, overwrite=overwrite)
     layout = _layout(compression, chunks)
     count = _threads(threads)
-    described = _describe(path, source, options, metadata, first, registry)
+    described = _describe(path, source, only, options, metadata, first, registry)
     session = described.session
     if any(_same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
@@ -132,10 +149,32 @@ def convert(
     )
 
 
+def convert_each(path: Path | str, folder: Path | str, **arguments: Any) -> Iterator[Result | NwbridgeError]:
+    """Convert every recording that a path holds, each to a file of its own name in `folder`, which is made if need be.
+
+    Yields the result of each, or the error that refused it, which does not stop the others. `arguments` are those of
+    `convert`.
+    """
+    path, folder = _named(path), Path(folder)
+    names = recordings(path, **{key: arguments.get(key) for key in ("source", "options", "registry")})
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"the folder {folder} cannot be made: {error.strerror}") from error
+    wanted = arguments.pop("only", None)
+    for name in [wanted] if wanted is not None else names or [None]:
+        file = name or re.sub(r"[^A-Za-z0-9._-]+", "_", path.name.removesuffix(path.suffix if path.is_file() else ""))
+        try:
+            yield convert(path, folder / f"{file}.nwb", only=name, **arguments)
+        except NwbridgeError as error:
+            yield error
+
+
 def inspect(
     path: Path | str,
     *,
     source: str | None = None,
+    only: str | None = None,
     options: Mapping[str, Any] | None = None,
     metadata: Metadata | Path | str | None = None,
     first: int | None = None,
@@ -146,7 +185,7 @@ def inspect(
 ) -> Inspection:
     """Say what `convert` would do with the same arguments, and estimate size and time from a few blocks."""
     layout = _layout(compression, chunks)
-    described = _describe(_named(path), source, options, metadata, first, registry)
+    described = _describe(_named(path), source, only, options, metadata, first, registry)
     session, findings = described.session, list(described.session.findings)
     try:
         _build(described, layout, (), "")
@@ -168,27 +207,91 @@ def inspect(
     )
 
 
+def recordings(
+    path: Path | str,
+    *,
+    source: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+) -> tuple[str, ...]:
+    """Return the names of the recordings that a path holds, each of which becomes one file; () where it is just one."""
+    _, found = _found(_named(path), source, options, registry)
+    return tuple(found) if isinstance(found, Mapping) else ()
+
+
+def describe(
+    path: Path | str,
+    *,
+    source: str | None = None,
+    only: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+) -> Session:
+    """Return what a source says of a path: for looking at it, and for sources whose recordings hold another's files."""
+    match, found = _found(_named(path), source, options, registry)
+    return _chosen(found, only, match, _named(path))
+
+
+def _found(
+    path: Path, source: str | None, options: Mapping[str, Any] | None, registry: Registry | None
+) -> tuple[Match, Described]:
+    """Return the source that reads a path, and its session or the functions that describe each of its recordings."""
+    match = (registry or installed()).detect(path, source)
+    call(match.plugin, "loading its NWB namespaces", namespaces.load, match.plugin.namespaces)
+    chosen: Any = parse(match.source.options, options or {}, f"source {match.source.name}")
+    found = call(match.plugin, f"describing {path}", match.source.describe, path, chosen)
+    if isinstance(found, Mapping):
+        odd = next((name for name in found if not isinstance(name, str) or not _FILE_NAME.fullmatch(name)), None)
+        if odd is not None:
+            raise PluginFault(f"{match.plugin.label}: a recording is named {odd!r}; expected letters, digits and . _ -")
+    return match, found
+
+
+def _chosen(found: Described, only: str | None, match: Match, path: Path) -> Session:
+    """Return the one recording that is meant."""
+    if isinstance(found, Mapping):
+        if not found:
+            raise BadSource(f"{path} holds no recording that can be converted")
+        if only is None and len(found) > 1:
+            few = ", ".join(list(found)[:5]) + (", …" if len(found) > 5 else "")
+            raise BadOption(
+                f"{path} holds {len(found)} recordings ({few}): give a folder to write them all to, "
+                "or choose one with --only NAME"
+            )
+        name = only if only is not None else next(iter(found))
+        if name not in found:
+            near = difflib.get_close_matches(name, found, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(list(found)[:20])}"
+            raise BadOption(f"{path} has no recording {name}; {hint}")
+        found = call(match.plugin, f"describing {name} of {path}", found[name])
+    elif only is not None and only != getattr(found, "id", None):
+        raise BadOption(f"{path} is one recording; leave out --only")
+    if not isinstance(found, Session):
+        raise PluginFault(f"{match.plugin.label}: describe returned a {type(found).__name__}; expected a Session")
+    return found
+
+
 def _describe(
     path: Path,
     source: str | None,
+    only: str | None,
     options: Mapping[str, Any] | None,
     given: Metadata | Path | str | None,
     first: int | None,
     registry: Registry | None,
 ) -> _Described:
-    registry = registry or installed()
     content = metadata.load(Path(given)) if isinstance(given, Path | str) else metadata.check(given or {})
-    match = registry.detect(path, source)
-    call(match.plugin, "loading its NWB namespaces", namespaces.load, match.plugin.namespaces)
-    chosen: Any = parse(match.source.options, options or {}, f"source {match.source.name}")
-    session = call(match.plugin, f"describing {path}", match.source.describe, path, chosen)
-    if not isinstance(session, Session):
-        raise PluginFault(f"{match.plugin.label}: describe returned a {type(session).__name__}; expected a Session")
+    match, found = _found(path, source, options, registry)
+    session = _chosen(found, only, match, path)
     session = metadata.overlay(session, content)
     empty = tuple(
-        Finding("hint", f"{element.name} has no region; no table was written for it", check="describe")
+        Finding("hint", f"{element.name} is empty; no table was written for it", check="describe")
+        for element in session.of(Table)
+        if not len(element)
+    ) + tuple(
+        Finding("hint", f"{element.name} has no region", check="describe")
         for element in session.of(Segmentation)
-        if not element.regions
+        if not len(element)
     )
     session = replace(session, findings=session.findings + empty)
     if first is not None:
@@ -206,8 +309,8 @@ def _refuse_unwritable(value: Any, where: str) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _refuse_unwritable(inner, f"{where}: {key}")
-    elif isinstance(value, tuple):
-        for inner in value:
+    elif isinstance(value, tuple) or (isinstance(value, np.ndarray) and value.dtype.kind == "U"):
+        for inner in value.flat if isinstance(value, np.ndarray) else value:
             _refuse_unwritable(inner, where)
     elif is_dataclass(value):
         for entry in fields(value):

@@ -7,7 +7,7 @@ whose functions, marked with ``@nwbridge.hookimpl``, implement any of the hooks 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from nwbridge.options import NoOptions, flags
 
 API_VERSION = 1  # a plugin may set NWBRIDGE_API to the version it was written for
 
-_SHARED = ("source", "metadata", "set", "first", "threads", "chunks", "compression", "json", "help")
+_SHARED = ("source", "only", "metadata", "set", "first", "threads", "chunks", "compression", "json", "help")
 RESERVED = frozenset((*_SHARED, "no_verify", "overwrite", "quiet"))  # flags that convert and inspect have themselves
+
+# one recording, or several by name, each described when its function is called, so that a damaged one spoils no other
+Described = Session | Mapping[str, Callable[[], Session]]
 
 hookspec = pluggy.HookspecMarker("nwbridge")
 hookimpl = pluggy.HookimplMarker("nwbridge")
@@ -51,7 +54,7 @@ class Source:
     name: str
     title: str  # one line for people
     detect: Callable[[Path], str | None]  # the evidence in words, or None; never raises, reads little
-    describe: Callable[[Path, Any], Session]  # headers only; leaves nothing open; changes nothing
+    describe: Callable[[Path, Any], Described]  # headers only; leaves nothing open; changes nothing
     example: Callable[[Path], Path]  # writes a tiny true-to-format recording into a folder and returns its path
     options: type = NoOptions
     fallback: bool = False  # asked only where no other source has evidence

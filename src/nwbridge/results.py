@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from nwbridge.metadata import Field
-from nwbridge.model import Finding, Movie, Segmentation, Session
+from nwbridge.model import Finding, Images, LazyArray, Parameters, Segmentation, Session, Table
 from nwbridge.nwb.sample import Estimate
 
 
@@ -65,16 +66,35 @@ class Inspection:
 
 def summaries(session: Session) -> tuple[dict[str, Any], ...]:
     """Return name, type, shape and size of each element."""
-    found = []
-    for element in session.elements:
-        summary: dict[str, Any] = {"name": getattr(element, "name", ""), "type": type(element).__name__}
-        if isinstance(element, Movie):
-            summary |= {
-                "shape": list(element.data.shape),
-                "dtype": element.data.dtype.name,
-                "bytes": element.data.nbytes,
-            }
-        elif isinstance(element, Segmentation):
-            summary |= {"regions": len(element.regions), "image_shape": list(element.image_shape)}
-        found.append(summary)
-    return tuple(found)
+    return tuple(_summary(element) for element in session.elements)
+
+
+def _summary(element: Any) -> dict[str, Any]:
+    summary: dict[str, Any] = {"name": getattr(element, "name", ""), "type": type(element).__name__}
+    data = getattr(element, "data", None)
+    if isinstance(data, LazyArray):
+        summary |= {"shape": list(data.shape), "dtype": data.dtype.name}
+    if isinstance(element, Segmentation):
+        summary |= {"regions": len(element), "image_shape": list(element.image_shape or ())}
+        summary |= {"traces": {t.name: list(t.data.shape) for t in element.traces}} if element.traces else {}
+    elif isinstance(element, Images):
+        summary |= {"images": {image.name: list(image.data.shape) for image in element.images}}
+    elif isinstance(element, Table):
+        summary |= {"rows": len(element), "columns": [column.name for column in element.columns]}
+    elif isinstance(element, Parameters):
+        summary |= {"values": len(element.values)}
+    if size := sum(array.nbytes for array in _arrays(element)):
+        summary["bytes"] = size
+    return summary
+
+
+def _arrays(value: Any) -> Iterator[LazyArray]:
+    """Yield every lazy array that an element describes."""
+    if isinstance(value, LazyArray):
+        yield value
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _arrays(inner)
+    elif is_dataclass(value):
+        for entry in fields(value):
+            yield from _arrays(getattr(value, entry.name))

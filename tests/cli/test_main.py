@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from nwbridge.cli import main
+from nwbridge.plugins import installed
 
 CODE = "import sys; from nwbridge.cli import main; sys.exit(main())"
 
@@ -69,7 +70,8 @@ def test_one_plugin_is_described_with_its_options(capsys):
 
 def test_an_unknown_plugin_is_refused_with_what_is_installed(capsys):
     code, _, err = said(capsys, "plugins", "nope")
-    assert (code, err) == (2, "nwbridge: error: there is no plugin nope; installed: deepcad, neurofinder\n")
+    known = ", ".join(plugin.name for plugin in installed().plugins)
+    assert (code, err) == (2, f"nwbridge: error: there is no plugin nope; installed: {known}\n")
 
 
 def test_a_demo_is_written_converted_and_validated(capsys, tmp_path):
@@ -124,7 +126,7 @@ def test_inspect_shows_origins_and_says_that_nothing_was_written(capsys, neurofi
     assert "TwoPhotonSeries: Movie 60 × 40 × 52 uint16 (time × row × column)" in out
     assert out.endswith("nothing was written\n")
     program = json.loads(said(capsys, "inspect", neurofinder, "--json")[1])
-    assert program["estimate"]["array_bytes"] == 60 * 40 * 52 * 2
+    assert program["estimate"]["array_bytes"] == 60 * 40 * 52 * 2 + 207 * 12
 
 
 def test_options_of_a_source_are_flags(capsys, deepcad, tmp_path):

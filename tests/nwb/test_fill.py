@@ -23,7 +23,7 @@ def stored(path, array, axes, chunks, *, compression="fast", threads=3):
     filters = {} if compression == "none" else {"compression": "gzip", "shuffle": True}
     with h5py.File(path, "w") as file:
         file.create_dataset("x", shape, array.dtype, chunks=chunks, **filters)
-        return fill(file, Part("/x", array, axes), threads, compression, quiet)
+        return fill(file, [Part("/x", array, axes)], threads, compression, quiet)[0]
 
 
 SHAPES = [
@@ -148,7 +148,7 @@ def test_no_more_is_read_ahead_than_may_be_in_flight(tmp_path, monkeypatch):
 
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("x", array.shape, "u2", chunks=(10, 64, 64), compression="gzip", shuffle=True)
-        fill(file, Part("/x", array, (0, 2, 1)), 8, "fast", advance)
+        fill(file, [Part("/x", array, (0, 2, 1))], 8, "fast", advance)
     assert len(ahead) == 40
     assert max(ahead) <= 3
 

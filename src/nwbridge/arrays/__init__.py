@@ -2,17 +2,27 @@
 
 from nwbridge.arrays.blobs import Blob
 from nwbridge.arrays.files import Files, files_in, missing_numbers, peek
-from nwbridge.arrays.movies import from_binary, from_hdf5, from_npy, from_numpy, from_tiff
+from nwbridge.arrays.movies import from_function, from_hdf5, from_npy, from_numpy, only_frame
+from nwbridge.arrays.rearranged import rearranged
+from nwbridge.arrays.stacks import TiffPages, from_binary, from_tiff, tiff_pages
+from nwbridge.arrays.tags import TiffTags, tiff_tags
 
 __all__ = [
     "Blob",
     "Files",
+    "TiffPages",
+    "TiffTags",
     "files_in",
     "from_binary",
+    "from_function",
     "from_hdf5",
     "from_npy",
     "from_numpy",
     "from_tiff",
     "missing_numbers",
+    "only_frame",
     "peek",
+    "rearranged",
+    "tiff_pages",
+    "tiff_tags",
 ]

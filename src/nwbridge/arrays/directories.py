@@ -10,6 +10,7 @@ import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,13 @@ MAX_PIECES = 1 << 20  # strips or tiles of one frame
 _FREE = 16 << 20  # bytes that directories may cost beyond the file's size, for values that several of them share
 _INTEGERS = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
 _TEXTS = (1, 2, 7)
-_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1, 13: 4, 16: 8, 18: 8}
+_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 13: 4, 16: 8, 18: 8}
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _BITS = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 # TIFF method -> the most bytes that one stored byte can stand for: none, LZW, deflate twice, PackBits, zstd twice
 _MOST = {1: 1, 5: 4096, 8: 1040, 32946: 1040, 32773: 64, 34926: 1 << 16, 50000: 1 << 16}
 _LAYOUT = {254, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 317, 322, 323, 324, 325, 339, 32997, 32998}
+_SAYINGS = {282, 283, 296, 305, 306, 315, 50838, 50839}  # resolution, texts, ImageJ's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ class Directories:
             offset = page.next
 
     def _page(self, offset: int, number: int) -> Page:
+        return _page_from_tags(*self.tags(offset, number))
+
+    def tags(self, offset: int, number: int) -> tuple[Tags, int]:
+        """Return the tags of the directory at `offset`, frame `number`, and where the next one lies."""
         where = f"{self.blob.name}: frame {number}"
         entry_size, count_code, next_code = (20, "Q", "Q") if self.big else (12, "H", "L")
         count_size = struct.calcsize("<" + count_code)
@@ -110,7 +116,7 @@ class Directories:
         size = entries * entry_size
         body = self.read(offset + count_size, size + struct.calcsize("<" + next_code), where)
         (following,) = struct.unpack_from(self.order + next_code, body, size)
-        return _page_from_tags(_Tags(self, body[:size], where), following)
+        return Tags(self, body[:size], where), following
 
     def read(self, offset: int, count: int, where: str) -> bytes:
         """Return `count` bytes; BadSource past the end, or where directories that share values would cost too much."""
@@ -122,7 +128,7 @@ class Directories:
         return self.handle.read(offset, count)
 
 
-class _Tags:
+class Tags:
     """The tags of one directory; values are read when asked for, so that a claimed count alone costs nothing."""
 
     def __init__(self, directories: Directories, body: bytes, where: str) -> None:
@@ -132,7 +138,7 @@ class _Tags:
         entry = struct.Struct(f"{self.order}HH{'Q' if directories.big else 'L'}{inline}s")
         self._entries: dict[int, tuple[int, int, bytes]] = {}
         for code, kind, count, value in entry.iter_unpack(body):
-            if code in _LAYOUT:
+            if code in _LAYOUT or code in _SAYINGS:
                 self._entries.setdefault(code, (kind, count, value))
 
     def __contains__(self, code: int) -> bool:
@@ -161,7 +167,25 @@ class _Tags:
         kind, count, value = self._entry(code)
         if kind not in _TEXTS:
             raise BadSource(f"{self.where}: TIFF tag {code} has type {kind}; expected text: the file is damaged")
-        return self._raw(kind, count, value, count).split(b"\0", 1)[0].decode("utf-8", "replace")
+        text = self._raw(kind, count, value, count).split(b"\0", 1)[0]
+        try:
+            return text.decode("utf-8")
+        except UnicodeDecodeError:
+            return text.decode("latin-1")  # older ImageJ: µm
+
+    def raw(self, code: int) -> bytes:
+        """Return the bytes of a tag that holds nothing else; BadSource where it is absent or of another kind."""
+        kind, count, value = self._entry(code)
+        if kind not in _TEXTS:
+            raise BadSource(f"{self.where}: TIFF tag {code} has type {kind}; expected bytes: the file is damaged")
+        return self._raw(kind, count, value, count)
+
+    def ratio(self, code: int) -> Fraction | None:
+        """Return the first value of a tag of two whole numbers, or None where it is absent or no number."""
+        if code not in self or self._entry(code)[0] != 5 or not self.count(code):
+            return None
+        over, under = struct.unpack(self.order + "LL", self._raw(*self._entry(code), 1))
+        return Fraction(over, under) if under else None
 
     def count(self, code: int) -> int:
         """Return how many values a tag says that it has; 0 where it is absent."""
@@ -180,7 +204,7 @@ class _Tags:
         return self._directories.read(offset, wanted * _WIDTHS[kind], self.where)
 
 
-def _page_from_tags(tags: _Tags, following: int) -> Page:
+def _page_from_tags(tags: Tags, following: int) -> Page:
     rows, columns = tags.one(257), tags.one(256)
     dtype, compression = _dtype(tags), tags.one(259, 1)
     if compression not in _MOST:
@@ -213,7 +237,7 @@ def _page_from_tags(tags: _Tags, following: int) -> Page:
     return page
 
 
-def _dtype(tags: _Tags) -> np.dtype[Any]:
+def _dtype(tags: Tags) -> np.dtype[Any]:
     """Return the type of the pixels, with the file's byte order; BadSource unless they are one plain number each."""
     if max(tags.one(32997, 1), tags.one(32998, 1)) > 1:
         raise BadSource(f"{tags.where} is a volume of {tags.one(32997, 1)} planes; expected one plane a frame")
@@ -234,7 +258,7 @@ def _dtype(tags: _Tags) -> np.dtype[Any]:
 
 
 def _segments(
-    tags: _Tags,
+    tags: Tags,
     shape: tuple[int, int],
     segment: tuple[int, int],
     dtype: np.dtype[Any],

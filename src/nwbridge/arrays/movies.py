@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from nwbridge.arrays.blobs import Blob, Handle, Stream
-from nwbridge.arrays.directories import Page
-from nwbridge.arrays.tiff import Frames, bytes_of, frames_of
 from nwbridge.errors import BadSource
 from nwbridge.model import LazyArray, Reader
 from nwbridge.safety import check_hdf5
-
-_MAX_AROUND = 1 << 20  # bytes around a frame that are compared with the first file's
 
 
 def from_numpy(array: npt.NDArray[Any]) -> LazyArray:
@@ -53,8 +46,11 @@ def from_npy(path: Path) -> LazyArray:
     return LazyArray(head.shape, head.dtype, open_npy, parallel=True)
 
 
-def from_hdf5(path: Path, name: str) -> LazyArray:
-    """Return a lazy array over the data set `name` of an HDF5 file; BadSource where the file reaches out of itself."""
+def from_hdf5(path: Path, name: str, axes: Sequence[int] | None = None) -> LazyArray:
+    """Return a lazy array over the data set `name` of an HDF5 file; BadSource where the file reaches out of itself.
+
+    With `axes`, axis i of the array is axis ``axes[i]`` of the data set; an axis that is left out has to be of size 1.
+    """
     path = Path(path)
     check_hdf5(path)
     try:
@@ -64,16 +60,68 @@ def from_hdf5(path: Path, name: str) -> LazyArray:
                 raise BadSource(f"{path.name} has no data set {name}; it has {', '.join(sorted(file)) or 'nothing'}")
             if not dataset.shape:
                 raise BadSource(f"{path.name}: {name} is a single value; expected an array")
-            shape, dtype = dataset.shape, dataset.dtype
+            stored, dtype = dataset.shape, dataset.dtype
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise BadSource(f"{path.name} cannot be read as HDF5 ({_line(error)}): download it again") from error
+    order = tuple(axes) if axes is not None else tuple(range(len(stored)))
+    left = [size for axis, size in enumerate(stored) if axis not in order]
+    if not order or max(order) >= len(stored) or set(left) - {1}:
+        raise BadSource(
+            f"{path.name}: {name} has the shape {stored}; expected {len(order)} axes that are not of size 1"
+        )
+    return hdf5_view(path, name, tuple(stored[axis] for axis in order), dtype, order)
+
+
+def hdf5_view(path: Path, name: str, shape: Sequence[int], dtype: np.dtype[Any], axes: Sequence[int]) -> LazyArray:
+    """Return a lazy array over a data set of a file that `check_hdf5` has passed, and whose shape is known."""
+    order = tuple(axes)
 
     @contextmanager
     def open_dataset() -> Iterator[Reader]:
         with h5py.File(path, "r") as file:
-            yield file[name]
+            dataset = file[name]
+            yield dataset if order == tuple(range(dataset.ndim)) else _Axes(dataset, order)
 
-    return LazyArray(shape, dtype, open_dataset)
+    return LazyArray(tuple(shape), dtype, open_dataset)
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """A data set with its axes in another order."""
+
+    dataset: h5py.Dataset
+    axes: tuple[int, ...]
+
+    def __getitem__(self, key: slice, /) -> npt.NDArray[Any]:
+        place: list[slice | int] = [slice(None) if axis in self.axes else 0 for axis in range(self.dataset.ndim)]
+        place[self.axes[0]] = key
+        kept = sorted(self.axes)
+        values: npt.NDArray[Any] = self.dataset[tuple(place)].transpose([kept.index(axis) for axis in self.axes])
+        return values
+
+
+def from_function(
+    shape: Sequence[int], dtype: npt.DTypeLike, read: Callable[[int, int], npt.NDArray[Any]], *, parallel: bool = True
+) -> LazyArray:
+    """Return a lazy array whose entries `start` to `stop` along the first axis are ``read(start, stop)``."""
+
+    @contextmanager
+    def open_function() -> Iterator[Reader]:
+        yield _Computed(read, shape[0])
+
+    return LazyArray(tuple(shape), np.dtype(dtype), open_function, parallel)
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """Values that a function gives."""
+
+    read: Callable[[int, int], npt.NDArray[Any]]
+    count: int
+
+    def __getitem__(self, key: slice, /) -> npt.NDArray[Any]:
+        start, stop, _ = key.indices(self.count)
+        return self.read(start, stop)
 
 
 def _line(error: Exception) -> str:
@@ -81,188 +129,14 @@ def _line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def from_binary(blobs: Sequence[Blob], rows: int, columns: int, dtype: npt.DTypeLike) -> LazyArray:
-    """Return (time, row, column) over raw frames in **column-major** order, one or more frames a file.
-
-    Raises BadSource where a file's size is not a whole number of frames.
-    """
-    kind = np.dtype(dtype)
-    frame = rows * columns * kind.itemsize
-    if not blobs or rows <= 0 or columns <= 0:
-        raise BadSource(
-            f"{len(blobs)} binary files of {rows} × {columns} {kind} frames were described; expected at least one"
-        )
-    counts = []
-    for blob in blobs:
-        if not blob.size or blob.size % frame:
-            raise BadSource(
-                f"{blob.name} holds {blob.size:,} bytes; expected whole frames of {frame:,} "
-                f"({rows} × {columns} {kind.name})"
-            )
-        counts.append(blob.size // frame)
-    parts = [_Raw(blob, count, kind) for blob, count in zip(blobs, counts, strict=True)]
-    return _concatenate(parts, (rows, columns), kind.newbyteorder("="), transposed=True)
-
-
-def from_tiff(blobs: Blob | Sequence[Blob]) -> LazyArray:
-    """Return (time, row, column) over one TIFF or several in the given order, as many frames a file as it has.
-
-    The first file's header stands for every other of the same size when it holds one uncompressed frame; that is
-    checked when the frame is read. Raises BadSource for files that are cut off, mixed, coloured or not TIFF.
-    """
-    blobs = [blobs] if isinstance(blobs, Blob) else list(blobs)
-    if not blobs:
-        raise BadSource("no TIFF file was found")
-    first = frames_of(blobs[0])
-    alike = _template(blobs[0], first) if len(blobs) > 1 else None
-    parts: list[_Part] = []
-    for blob in blobs:
-        if alike is not None and blob.size == alike.blob.size:
-            parts.append(replace(alike, blob=blob))
-        else:
-            frames = first if blob is blobs[0] else frames_of(blob)
-            _check_alike(frames.pages[0], first.pages[0], blob, blobs[0])
-            parts.append(frames)
-    return _concatenate(parts, first.pages[0].shape, first.pages[0].dtype.newbyteorder("="))
-
-
-def _check_alike(page: Page, first: Page, blob: Blob, first_blob: Blob) -> None:
-    if (page.shape, page.dtype.newbyteorder("=")) != (first.shape, first.dtype.newbyteorder("=")):
-        raise BadSource(
-            f"{blob.name} has frames of {page.words}, {first_blob.name} of {first.words}; expected one shape and type"
-        )
-
-
-class _Part(Protocol):
-    """A file that holds consecutive frames of a movie."""
-
-    @property
-    def blob(self) -> Blob: ...
-    @property
-    def count(self) -> int: ...
-    def read_into(self, handle: Handle, start: int, out: npt.NDArray[Any]) -> None:
-        """Fill `out`, contiguous and of native byte order, with the frames from `start`."""
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """Frames without any header."""
-
-    blob: Blob
-    count: int
-    dtype: np.dtype[Any]
-
-    def read_into(self, handle: Handle, start: int, out: npt.NDArray[Any]) -> None:
-        handle.read_into(start * out[0].nbytes, bytes_of(out))
-        if not self.dtype.isnative:
-            out.byteswap(inplace=True)
-
-
-@dataclass(frozen=True)
-class _Alike:
-    """A file of one frame whose bytes around the pixels should equal the first file's."""
-
-    blob: Blob
-    first: Frames
-    head: bytes
-    tail: bytes
-    count: int = 1
-
-    def read_into(self, handle: Handle, start: int, out: npt.NDArray[Any]) -> None:
-        page = self.first.pages[0]
-        head = handle.read(0, len(self.head))
-        handle.read_into(len(head), bytes_of(out))
-        tail = handle.read(self.blob.size - len(self.tail), len(self.tail))
-        if head == self.head and tail == self.tail:
-            if not page.dtype.isnative:
-                out.byteswap(inplace=True)
-            return
-        own = frames_of(self.blob)
-        _check_alike(own.pages[0], page, self.blob, self.first.blob)
-        if own.count != 1:
-            raise BadSource(
-                f"{self.blob.name} holds {own.count} frames, {self.first.blob.name} one; expected one a file"
-            )
-        own.read_into(handle, 0, out)
-
-
-def _template(blob: Blob, frames: Frames) -> _Alike | None:
-    """Return what other files of this size should look like, if this one is one plain frame."""
-    page = frames.pages[0]
-    if frames.count != 1 or page.offset is None or blob.size - page.nbytes > _MAX_AROUND:
-        return None
-    with blob.open() as handle:
-        head = handle.read(0, page.offset)
-        end = page.offset + page.nbytes
-        tail = handle.read(end, blob.size - end)
-    return _Alike(blob, frames, head, tail)
-
-
-def _concatenate(
-    parts: Sequence[_Part], frame: tuple[int, int], dtype: np.dtype[Any], *, transposed: bool = False
-) -> LazyArray:
-    """Return (time, row, column) over the frames of all parts; `transposed` where files hold (column, row)."""
-    starts = list(itertools.accumulate((part.count for part in parts), initial=0))
-    inside = frame[::-1] if transposed else frame
-    # a stream can only be read in parallel where every block opens whole files of its own
-    parallel = all(not part.blob.sequential or part.count == 1 for part in parts) and not (
-        len(parts) == 1 and parts[0].blob.sequential
-    )
+def only_frame(frames: LazyArray) -> LazyArray:
+    """Return (row, column) of a (time, row, column) that has one frame; BadSource where it has another number."""
+    if len(frames.shape) != 3 or frames.shape[0] != 1:
+        raise BadSource(f"{frames.shape[0]} frames of {frames.shape[1:]} were found; expected one image")
 
     @contextmanager
-    def open_frames() -> Iterator[Reader]:
-        with ExitStack() as stack:
-            yield _Concatenated(parts, starts, inside, dtype, transposed, stack)
+    def open_frame() -> Iterator[Reader]:
+        with frames.open() as reader:
+            yield np.asarray(reader[0:1])[0]
 
-    return LazyArray((starts[-1], *frame), dtype, open_frames, parallel=parallel)
-
-
-class _Concatenated:
-    """Reads blocks of frames across files; keeps at most one file open."""
-
-    def __init__(
-        self,
-        parts: Sequence[_Part],
-        starts: list[int],
-        inside: tuple[int, int],
-        dtype: np.dtype[Any],
-        transposed: bool,
-        stack: ExitStack,
-    ) -> None:
-        self._parts, self._starts = parts, starts
-        self._inside, self._dtype, self._transposed = inside, dtype, transposed
-        self._stack = stack
-        self._open: tuple[int, Handle] | None = None
-        if len(parts) == 1:
-            self._open = (0, stack.enter_context(parts[0].blob.open()))
-
-    def __getitem__(self, key: slice, /) -> npt.NDArray[Any]:
-        start, stop, _ = key.indices(self._starts[-1])
-        out = np.empty((max(0, stop - start), *self._inside), self._dtype)
-        index = bisect.bisect_right(self._starts, start) - 1
-        done = 0
-        while done < len(out):
-            part = self._parts[index]
-            skip = start + done - self._starts[index]
-            count = min(part.count - skip, len(out) - done)
-            self._read(index, skip, out[done : done + count])
-            done, index = done + count, index + 1
-        return out.transpose(0, 2, 1) if self._transposed else out
-
-    def _read(self, index: int, skip: int, out: npt.NDArray[Any]) -> None:
-        part = self._parts[index]
-        if len(self._parts) > 1 and (part.count == 1 or not part.blob.sequential):
-            with part.blob.open() as handle:  # several threads may be here
-                _fill(part, handle, skip, out)
-            return
-        if self._open is None or self._open[0] != index:
-            self._stack.close()
-            self._open = (index, self._stack.enter_context(part.blob.open()))
-        _fill(part, self._open[1], skip, out)
-
-
-def _fill(part: _Part, handle: Handle, skip: int, out: npt.NDArray[Any]) -> None:
-    """Fill `out` with a part's frames from `skip`; with the last of them a stream's checksum is compared."""
-    part.read_into(handle, skip, out)
-    if isinstance(handle, Stream) and skip + len(out) == part.count:
-        handle.finish()
+    return LazyArray(frames.shape[1:], frames.dtype, open_frame, parallel=True)

@@ -198,19 +198,22 @@ def _unpredict(block: npt.NDArray[Any], predictor: int, name: str) -> npt.NDArra
     )
 
 
-def frames_of(blob: Blob) -> Frames:
-    """Find the frames of one TIFF; BadSource where it is cut off, mixed, coloured or contradicts what it declares."""
+def frames_of(blob: Blob, *, between: bool = False) -> Frames:
+    """Find the frames of one TIFF; BadSource where it is cut off, mixed, coloured or contradicts what it declares.
+
+    With `between` also where channels or planes lie between the frames.
+    """
     with blob.open() as handle:
-        return _find(handle, blob)
+        return _find(handle, blob, between)
 
 
-def _find(handle: Handle, blob: Blob) -> Frames:
+def _find(handle: Handle, blob: Blob, between: bool) -> Frames:
     directories = Directories(handle, blob)
     walk = directories.pages()
     first = next(walk, None)
     if first is None:
         raise BadSource(f"{blob.name} holds no frame")
-    if parts := interleaved(first.description):
+    if not between and (parts := interleaved(first.description)):
         raise BadSource(
             f"{blob.name} holds {parts}: channels or planes lie between the frames; save each as a movie of its own"
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwbridge.cli.exits import DONE, FINDINGS
+from nwbridge.cli.exits import DONE, FINDINGS, REFUSED
 from nwbridge.cli.progress import bar
-from nwbridge.errors import BadOption, CannotWrite
+from nwbridge.errors import BadOption, CannotWrite, NwbridgeError
 
 if TYPE_CHECKING:
     from nwbridge.model import Finding
@@ -21,17 +22,28 @@ if TYPE_CHECKING:
 def convert(arguments: argparse.Namespace) -> int:
     """Convert and print what was written, whether it was verified, and what was found."""
     from nwbridge.conversion import convert as run
+    from nwbridge.conversion import convert_each
 
+    more = {**_reading(arguments), "verify": arguments.verify, "overwrite": arguments.overwrite}
+    if arguments.out.endswith(".nwb"):
+        with bar(shown=not (arguments.quiet or arguments.json)) as progress:
+            return _show(run(arguments.path, arguments.out, **more, progress=progress), as_json=arguments.json)
     with bar(shown=not (arguments.quiet or arguments.json)) as progress:
-        result = run(
-            arguments.path,
-            arguments.out,
-            **_reading(arguments),
-            verify=arguments.verify,
-            overwrite=arguments.overwrite,
-            progress=progress,
-        )
-    if arguments.json:
+        codes = [
+            _show(result, as_json=arguments.json)
+            for result in convert_each(arguments.path, arguments.out, **more, progress=progress)
+        ]
+    return max(codes)
+
+
+def _show(result: Result | NwbridgeError, *, as_json: bool) -> int:
+    """Print one result, or why there is none, and return its exit code."""
+    if isinstance(result, NwbridgeError):
+        if as_json:
+            print(json.dumps({"error": type(result).__name__, "message": str(result)}))
+        print(f"nwbridge: error: {result}", file=sys.stderr)
+        return REFUSED
+    if as_json:
         print(json.dumps(result.as_json(), default=str))
     else:
         _print_result(result)
@@ -117,6 +129,7 @@ def _reading(arguments: argparse.Namespace) -> dict[str, Any]:
     given = metadata.load(Path(arguments.metadata)) if arguments.metadata else {}
     return {
         "source": arguments.source,
+        "only": arguments.only,
         "options": {k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
         "metadata": metadata.merge(given, metadata.from_settings(arguments.set)),
         "first": arguments.first,
@@ -180,14 +193,27 @@ def _print_inspection(inspection: Inspection) -> None:
 
 
 def _element(element: Mapping[str, Any]) -> str:
+    size = f", {_size(element['bytes'])}" if "bytes" in element else ""
     if "shape" in element:
-        shape = " × ".join(map(str, element["shape"]))
-        text = f"{shape} {element['dtype']} (time × row × column), {_size(element['bytes'])}"
+        axes = " (time × row × column)" if len(element["shape"]) == 3 else ""
+        text = f"{_by(element['shape'])} {element['dtype']}{axes}"
     elif "regions" in element:
-        text = f"{element['regions']} regions in an image of {' × '.join(map(str, element['image_shape']))}"
+        shape = (
+            f" in an image of {_by(element['image_shape'])}" if element["image_shape"] else ", masks not distributed"
+        )
+        traces = "; ".join(f"{name} {_by(shape)}" for name, shape in element.get("traces", {}).items())
+        text = f"{element['regions']} regions{shape}" + (f"; traces (region × time): {traces}" if traces else "")
+    elif "images" in element:
+        text = ", ".join(f"{name} {_by(shape)}" for name, shape in element["images"].items())
+    elif "rows" in element:
+        text = f"{element['rows']} rows of {', '.join(element['columns'])}"
     else:
-        text = ""
-    return f"{element['name']}: {element['type']} {text}".rstrip()
+        text = f"{element['values']} values" if "values" in element else ""
+    return f"{element['name']}: {element['type']} {text}{size}".rstrip()
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:

@@ -46,7 +46,9 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def _add_convert(convert: argparse.ArgumentParser) -> None:
     convert.add_argument("path", metavar="PATH", help="the recording: a file, a folder or a zip")
-    convert.add_argument("out", metavar="OUT.nwb", help="the file to write")
+    convert.add_argument(
+        "out", metavar="OUT.nwb", help="the file to write; or a folder, which gets a file for each recording in PATH"
+    )
     convert.add_argument(
         "--no-verify", dest="verify", action="store_false", help="do not read the file back and compare"
     )
@@ -59,6 +61,7 @@ def _add_convert(convert: argparse.ArgumentParser) -> None:
 def _add_reading(command: argparse.ArgumentParser) -> None:
     """Add what convert and inspect have in common."""
     command.add_argument("--source", metavar="NAME", help="the source, where several recognize PATH")
+    command.add_argument("--only", metavar="NAME", help="one recording, where PATH holds several")
     command.add_argument("--metadata", metavar="FILE", help="what the lab knows: YAML, TOML or JSON (docs/metadata.md)")
     command.add_argument(
         "--set",

@@ -21,15 +21,13 @@ import yaml
 from nwbridge.errors import BadMetadata
 from nwbridge.forms import fault
 from nwbridge.metadata.keys import Metadata
+from nwbridge.shipped import schemas
 
 
 @functools.cache
 def schema() -> dict[str, Any]:
     """Return the JSON schema of the metadata file."""
-    here = Path(__file__).parents[1]
-    shipped = here / "schemas" / "json" / "metadata.json"
-    source = here.parents[1] / "schemas" / "json" / "metadata.json"  # an editable installation
-    found: dict[str, Any] = json.loads((shipped if shipped.exists() else source).read_text("utf-8"))
+    found: dict[str, Any] = json.loads((schemas() / "json" / "metadata.json").read_text("utf-8"))
     return found
 
 

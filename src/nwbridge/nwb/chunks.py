@@ -18,6 +18,9 @@ Compression = Literal["fast", "small", "none"]
 COMPRESSIONS: tuple[Compression, ...] = ("fast", "small", "none")
 CACHE = (8 << 20) - 1  # HDF5 2 keeps 8 MiB of inflated chunks of a data set: what one frame touches has to fit
 CHUNK = 2 << 20
+ROWS = 1 << 17  # of a column
+ACROSS = 1 << 14  # samples of a trace, or pixels of an image's row
+SLAB = 16 << 20  # bytes of whole rows that are read at a time
 TILES = 4  # a frame is cut at most into 4 × 4 tiles
 STRIP = 32  # values of a row that are copied at a time where rows and columns change places: two to three times as fast
 TILE = 128  # pixels; smaller tiles compress worse and cost more requests
@@ -32,11 +35,26 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """
     if math.prod(shape) == 0:
         return tuple(max(1, size) for size in shape)
+    if len(shape) == 1:
+        return row_chunks(shape, itemsize)
     tiles = tuple(math.ceil(size / min(TILES, max(1, round(size / TILE)))) for size in shape[1:])
     frame = math.prod(math.ceil(size / tile) * tile for size, tile in zip(shape[1:], tiles, strict=True)) * itemsize
     chunk = math.prod(tiles) * itemsize
     frames = max(1, min(CACHE // frame, CHUNK // chunk, shape[0]))
     return (frames, *tiles)
+
+
+def row_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Return chunks for values that are read row after row, whichever way they are stored: traces, images, columns.
+
+    Columns are cut after one number of rows whatever their type, so that those of a table are filled side by side.
+    """
+    if len(shape) == 1:
+        return (min(shape[0], ROWS),)
+    across = min(shape[1], ACROSS)
+    entry = math.prod(shape[1:]) * itemsize
+    chunk = across * math.prod(shape[2:]) * itemsize
+    return (max(1, min(shape[0], CHUNK // chunk, SLAB // entry)), across, *shape[2:])
 
 
 def transpose(block: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:

@@ -11,7 +11,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,6 +39,11 @@ class Part:
     name: str  # of the data set
     array: LazyArray
     axes: tuple[int, ...]
+
+    @property
+    def entry(self) -> int:
+        """Bytes of one entry of the array's first axis."""
+        return self.array.nbytes // max(1, self.array.shape[0])
 
 
 def default_threads() -> int:
@@ -82,7 +87,7 @@ class _Buffers(threading.local):
         self.kept: dict[tuple[Any, ...], npt.NDArray[Any]] = {}
 
     def get(self, use: str, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-        key = (use, shape, np.dtype(dtype).str)
+        key = (use, shape, np.dtype(dtype))
         if key not in self.kept:
             self.kept = {k: v for k, v in self.kept.items() if k[0] != use}
             self.kept[key] = np.empty(shape, dtype)
@@ -165,35 +170,45 @@ def _block(reader: Reader, start: int, stop: int, array: LazyArray, name: str) -
     return block
 
 
-def fill(file: h5py.File, part: Part, threads: int, compression: Compression, advance: Advance) -> list[int]:
-    """Fill one data set and return the hash of every slab as it was read from the source.
+def fill(
+    file: h5py.File, parts: Sequence[Part], threads: int, compression: Compression, advance: Advance
+) -> list[list[int]]:
+    """Fill one data set, or those of columns whose rows are read at once; return the hashes of each one's slabs.
 
-    Memory is bounded by `IN_FLIGHT` (or two slabs, where one is larger) whatever the array's size.
+    Hashes are of the values as they were read from the source. Memory is bounded by `IN_FLIGHT` (or two slabs, where
+    one is larger) whatever the array's size.
     """
-    dataset = file[part.name]
-    grid = _Grid(part.array.shape, part.axes, dataset.chunks, part.array.dtype)
+    first = parts[0]
+    array, name = (first.array.field_of[0] if first.array.field_of else first.array), first.name
+    datasets = [file[part.name] for part in parts]
+    grids = [_Grid(p.array.shape, p.axes, d.chunks, p.array.dtype) for p, d in zip(parts, datasets, strict=True)]
     deflate = None if compression == "none" else compressor(compression)
     buffers = _Buffers()
-    digests: list[int] = []
+    digests: list[list[int]] = [[] for _ in parts]
 
-    with _opened(part.array, part.name) as reader, _pools(threads, alone=not part.array.parallel) as (workers, readers):
+    with _opened(array, name) as reader, _pools(threads, alone=not array.parallel) as (workers, readers):
 
         def read(start: int, stop: int) -> npt.NDArray[Any]:
-            return _block(reader, start, stop, part.array, part.name)
+            return _block(reader, start, stop, array, name)
 
-        def submit(start: int, stop: int) -> Future[tuple[int, list[Any]]]:
+        def encode(block: npt.NDArray[Any], start: int) -> list[tuple[int, list[Any]]]:
+            columns = [block[p.array.field_of[1]] if p.array.field_of else block for p in parts]
+            return [_encode(c, grid, start, deflate, buffers) for c, grid in zip(columns, grids, strict=True)]
+
+        def submit(start: int, stop: int) -> Future[list[tuple[int, list[Any]]]]:
             if readers is None:
-                return workers.submit(lambda: _encode(read(start, stop), grid, start, deflate, buffers))
+                return workers.submit(lambda: encode(read(start, stop), start))
             coming = readers.submit(read, start, stop)
-            return workers.submit(lambda: _encode(coming.result(), grid, start, deflate, buffers))
+            return workers.submit(lambda: encode(coming.result(), start))
 
-        slabs = ((stop - start, submit, (start, stop)) for start, stop in grid.slabs())
-        entry = part.array.nbytes // max(1, part.array.shape[0])
-        for count, (digest, chunks) in _in_order(slabs, _depth(grid.height * entry, threads)):
-            for corner, data in chunks:
-                dataset.id.write_direct_chunk(corner, data)
-            digests.append(digest)
-            advance(count * entry)
+        slabs = ((stop - start, submit, (start, stop)) for start, stop in grids[0].slabs())
+        entry = array.nbytes // max(1, array.shape[0])
+        for count, encoded in _in_order(slabs, _depth(grids[0].height * entry, threads)):
+            for dataset, found, (digest, chunks) in zip(datasets, digests, encoded, strict=True):
+                for corner, data in chunks:
+                    dataset.id.write_direct_chunk(corner, data)
+                found.append(digest)
+            advance(count * sum(part.entry for part in parts))
     return digests
 
 
@@ -237,7 +252,7 @@ def verify(file: h5py.File, part: Part, digests: list[int], threads: int, advanc
     slabs = list(grid.slabs())
     if len(slabs) != len(digests):
         raise InvalidOutput(f"{part.name}: {len(digests)} of {len(slabs)} blocks were written")
-    entry = part.array.nbytes // max(1, part.array.shape[0])
+    entry = part.entry
 
     with _pools(threads, alone=False) as (workers, _):
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from nwbridge.nwb.build import Layout
 from nwbridge.nwb.fill import measure
+from nwbridge.nwb.layout import Layout
 
 BLOCKS = 3
 VERIFYING = 0.6  # of the time that writing takes, as measured in docs/performance.md
@@ -28,7 +28,9 @@ def estimate(layout: Layout, threads: int) -> Estimate:
     seconds = FIXED
     for slot in layout.slots:
         begin = time.perf_counter()
-        read, packed = measure(slot.array, slot.axes, slot.chunks, layout.compression, BLOCKS)
+        read, packed = measure(
+            slot.array, slot.axes, slot.chunks, layout.compression, 1 if slot.array.field_of else BLOCKS
+        )
         share = slot.array.nbytes / max(1, read)
         total += slot.array.nbytes
         size += round(packed * share)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any
 
 import h5py
 import numpy as np
+from hdmf.common import VectorData
 from pynwb import NWBHDF5IO, NWBFile
 
 from nwbridge.errors import CannotWrite, InvalidOutput
-from nwbridge.nwb.build import Layout
 from nwbridge.nwb.fill import Advance, Part, fill, verify
+from nwbridge.nwb.layout import Layout, Slot
 
 Progress = Callable[[str, int, int], None]  # phase, bytes done, bytes in all
 _LOCK = "unable to lock file"  # HDF5's words
@@ -146,18 +148,46 @@ def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Pro
     """Lay the file out with pynwb and fill its arrays."""
     with NWBHDF5IO(str(part), "w-") as io:
         io.write(file)
-        parts = tuple(Part(slot.target.dataset.name, slot.array, slot.axes) for slot in layout.slots)
+        parts = tuple(Part(_place_of(io, slot), slot.array, slot.axes) for slot in layout.slots)
+        columns = {_name_of(io, table): table.colnames for table in layout.tables}
         exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
     advance = _counted(progress, "writing", sum(p.array.nbytes for p in parts))
     handle = h5py.File(part, "r+")
     try:
-        digests = [fill(handle, p, threads, layout.compression, advance) for p in parts]
+        for name, order in columns.items():
+            handle[name].attrs.create("colnames", list(order), dtype=h5py.string_dtype())
+        for p, slot in zip(parts, layout.slots, strict=True):
+            if isinstance(slot.target, VectorData):
+                _recreate(handle, p.name, slot, layout.filters)
+        digests = [d for group in _groups(parts) for d in fill(handle, group, threads, layout.compression, advance)]
     except BaseException:
         with suppress(OSError, RuntimeError):  # after a full disk HDF5 cannot even close
             handle.close()
         raise
     handle.close()
     return Written(parts, tuple(digests), exact)
+
+
+def _groups(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Yield what is filled together: columns of one table whose rows are read at once, anything else alone."""
+    for _, group in itertools.groupby(parts, lambda p: id(p.array.field_of[0] if p.array.field_of else p)):
+        yield list(group)
+
+
+def _place_of(io: NWBHDF5IO, slot: Slot) -> str:
+    """Return the name of the data set that belongs to a slot."""
+    return _name_of(io, slot.target) if isinstance(slot.target, VectorData) else str(slot.target.dataset.name)
+
+
+def _recreate(file: h5py.File, name: str, slot: Slot, filters: dict[str, Any]) -> None:
+    """Put a data set of the right type and size in the place of its stand-in, with all that refers to it."""
+    attributes = dict(file[name].attrs)
+    del file[name]
+    array = slot.array
+    made = file.create_dataset(name, shape=array.shape, dtype=array.dtype, chunks=slot.chunks, **filters)
+    for key, value in attributes.items():
+        made.attrs[key] = value
+    file[f"{name}_index"].attrs["target"] = made.ref
 
 
 def _counted(progress: Progress, phase: str, total: int) -> Advance:
@@ -194,6 +224,7 @@ def check(part: Path, written: Written, threads: int, progress: Progress) -> Non
         for p, digests in zip(written.parts, written.digests, strict=True):
             verify(file, p, digests, threads, advance)
         for name, values in written.exact:
-            stored = file[name][()]
-            if stored.shape != values.shape or not np.array_equal(stored, values):
+            stored = file[name].asstr()[()] if values.dtype.kind == "U" else file[name][()]
+            same = np.array_equal(stored, values, equal_nan=values.dtype.kind == stored.dtype.kind == "f")
+            if stored.shape != values.shape or not same:
                 raise InvalidOutput(f"{name} read back from the file differs from the source; nothing was kept")

@@ -1,0 +1,165 @@
+"""Movies and images, to and from NWB: stored with x (columns) before y (rows)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pynwb import NWBFile, ProcessingModule, TimeSeries
+from pynwb.base import Images as NwbImages
+from pynwb.image import GrayscaleImage, RGBAImage, RGBImage
+from pynwb.ophys import OnePhotonSeries, TwoPhotonSeries
+
+from nwbridge.errors import MissingMetadata
+from nwbridge.model import Image, Images, Movie
+from nwbridge.nwb.facts import stated, stating
+from nwbridge.nwb.layout import Layout, add
+from nwbridge.nwb.planes import as_float, imaging_plane, plane_of
+from nwbridge.nwb.stored import Stored, elements, number, text
+
+AXES = (0, 2, 1, 3)  # (time, column, row, plane), from (time, row, column, plane)
+IMAGE_AXES = (1, 0, 2)
+_MODULES = {
+    "ophys": "optical physiology: what was made from the movies",
+    "icephys": "intracellular electrophysiology: what was made from the recorded voltages",
+    "misc": "what was made from other recordings",
+}
+_IMAGES = {2: GrayscaleImage, 3: RGBImage, 4: RGBAImage}
+NOT_STATED = "not stated"
+
+
+def module(file: NWBFile, name: str) -> ProcessingModule:
+    """Return a processing module of the file, made at the first call."""
+    return file.processing.get(name) or file.create_processing_module(name, _MODULES[name])
+
+
+def clock(element: Any, layout: Layout, hint: str) -> dict[str, Any]:
+    """Return NWB's words for when samples were taken; MissingMetadata where neither rate nor times are known."""
+    if element.timestamps is not None:
+        return {"timestamps": layout.empty(element.timestamps)}
+    if element.rate_hz is None:
+        raise MissingMetadata(f"the frame rate of {element.name} is stated nowhere and NWB requires it: {hint}")
+    return {"rate": float(element.rate_hz), "starting_time": float(element.start_s)}
+
+
+@add.register
+def _(movie: Movie, file: NWBFile, layout: Layout) -> None:
+    common: dict[str, Any] = {
+        "name": movie.name,
+        **clock(movie, layout, f"give it with --set Ophys.{movie.series_type}.rate=HZ"),
+        "data": layout.empty(movie.data, AXES[: len(movie.data.shape)], movie=True),
+        "imaging_plane": imaging_plane(movie.plane, file),
+        "unit": movie.unit or "n.a.",
+        "description": stating(movie.description, made_from=movie.made_from),
+        "conversion": float(movie.conversion),
+        "offset": float(movie.offset),
+        "pmt_gain": as_float(movie.pmt_gain),
+    }
+    series: TimeSeries
+    if movie.kind == "one-photon":
+        series = OnePhotonSeries(
+            **common,
+            exposure_time=as_float(movie.exposure_s),
+            binning=movie.binning,
+        )
+    else:
+        if movie.field_of_view_um is not None:
+            rows, columns = movie.field_of_view_um
+            common["field_of_view"] = [columns * 1e-6, rows * 1e-6]  # width, height in metres
+        series = TwoPhotonSeries(**common)
+    place(series, file, "ophys", movie.made_from)
+
+
+def place(made: Any, file: NWBFile, name: str, made_from: str | None) -> None:
+    """Put what was acquired into acquisition, and what was made from something into a processing module."""
+    if made_from is None:
+        file.add_acquisition(made)
+    else:
+        module(file, name).add(made)
+
+
+@elements.register
+def _(series: TwoPhotonSeries, stored: Stored) -> Iterator[Movie]:
+    view = series.field_of_view
+    yield from _movie(series, stored, field_of_view_um=None if view is None else (_um(view[1]), _um(view[0])))
+
+
+def _um(metres: float) -> float:
+    """Return the shortest number of micrometres that is stored as so many metres."""
+    rounded = (float(f"{metres * 1e6:.{digits}g}") for digits in range(1, 18))
+    return next((um for um in rounded if um * 1e-6 == metres), float(metres) * 1e6)
+
+
+@elements.register
+def _(series: OnePhotonSeries, stored: Stored) -> Iterator[Movie]:
+    binning = None if series.binning is None else int(series.binning)
+    yield from _movie(series, stored, kind="one-photon", exposure_s=number(series.exposure_time), binning=binning)
+
+
+def _movie(series: Any, stored: Stored, **more: Any) -> Iterator[Movie]:
+    if series.external_file is not None:
+        stored.leave(series, "its frames are in other files")
+        return
+    words, facts = stated(series.description)
+    yield Movie(
+        name=series.name,
+        data=stored.array(series.data, AXES[: len(series.data.shape)]),
+        plane=plane_of(series.imaging_plane),
+        description=words,
+        **stored.clock(series),
+        unit=None if series.unit == "n.a." else series.unit,
+        conversion=float(series.conversion),
+        offset=float(series.offset),
+        pmt_gain=number(series.pmt_gain),
+        made_from=made_from(series, facts),
+        **more,
+    )
+    stored.carry(series)
+
+
+def made_from(container: Any, facts: dict[str, str]) -> str | None:
+    """Return what a container of a processing module was made from; None for what was acquired."""
+    if not isinstance(container.parent, ProcessingModule):
+        return None
+    return facts.get("made_from", NOT_STATED)
+
+
+@add.register
+def _(images: Images, file: NWBFile, layout: Layout) -> None:
+    made = NwbImages(
+        name=images.name,
+        description=stating(images.description, made_from=images.made_from),
+        images=[_image(image, layout) for image in images.images],
+    )
+    place(made, file, "ophys", images.made_from)
+
+
+def _image(image: Image, layout: Layout) -> Any:
+    pixel = image.pixel_um
+    axes = IMAGE_AXES[: len(image.data.shape)]
+    words = None if pixel is None else f"{float(pixel[0])!r} × {float(pixel[1])!r} µm (row × column)"
+    return _IMAGES[image.data.shape[2] if len(axes) == 3 else 2](
+        name=image.name,
+        data=layout.empty(image.data, axes),
+        description=stating(image.description, pixel=words),
+        resolution=1e4 / pixel[0] if pixel is not None and pixel[0] == pixel[1] else None,  # pixels in a centimetre
+    )
+
+
+@elements.register
+def _(images: NwbImages, stored: Stored) -> Iterator[Images]:
+    words, facts = stated(images.description)
+    found = []
+    for image in images.images.values():
+        said, inside = stated(image.description)
+        pixel = None
+        if "pixel" in inside:
+            row, _, column, *_ = inside["pixel"].split()
+            pixel = (float(row), float(column))
+        elif image.resolution:
+            pixel = (1e4 / float(image.resolution),) * 2
+        data = stored.array(image.data, IMAGE_AXES[: len(image.data.shape)])
+        found.append(Image(image.name, data, text(said), pixel))
+    if found:
+        yield Images(images.name, tuple(found), words, made_from(images, facts))
+        stored.carry(images)

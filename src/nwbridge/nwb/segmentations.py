@@ -1,0 +1,213 @@
+"""Regions of interest and their traces, to and from NWB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hdmf.common import VectorData, VectorIndex
+from pynwb import NWBFile
+from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, PlaneSegmentation, RoiResponseSeries
+
+from nwbridge.arrays import from_numpy
+from nwbridge.errors import NwbridgeError
+from nwbridge.model import Column, LazyArray, Region, Segmentation, Traces
+from nwbridge.nwb.facts import stated, stating
+from nwbridge.nwb.layout import Exact, Layout, add
+from nwbridge.nwb.movies import clock, module
+from nwbridge.nwb.planes import imaging_plane, plane_of
+from nwbridge.nwb.stored import LAZY, Stored, dataset_of, elements, values_of
+from nwbridge.nwb.tables import add_columns, columns_of
+
+_AXES = ("x", "y", "z")
+_MASK_AXES = (0, 2, 1, 3)  # (region, x, y, z), from (region, row, column, plane)
+_NO_MASK = "the mask is not distributed"
+_MASKS = ("image_mask", "pixel_mask", "voxel_mask")
+
+
+@add.register
+def _(segmentation: Segmentation, file: NWBFile, layout: Layout) -> None:
+    regions = segmentation.regions
+    if isinstance(regions, LazyArray):
+        masks, ids = _images(regions, layout), np.arange(len(segmentation))
+    else:
+        masks, ids = _pixels(segmentation, regions, layout), np.array([region.id for region in regions], np.int64)
+    status = (
+        Column("status", np.array(segmentation.status), "what became of the region") if segmentation.status else None
+    )
+    columns, names = add_columns(filter(None, (status, *segmentation.columns)), file, layout)
+    size = None if _is_unmasked(segmentation) else _in_words(segmentation.image_shape or ())
+    role = None if segmentation.role == "cells" else segmentation.role
+    table = PlaneSegmentation(
+        name=segmentation.name,
+        description=stating(segmentation.description, image=size, role=role),
+        imaging_plane=imaging_plane(segmentation.plane, file),
+        id=ids,
+        columns=[*masks, *columns],
+        colnames=[masks[0].name, *names],
+    )
+    _interface(file, ImageSegmentation).add_plane_segmentation(table)
+    layout.exact.append(Exact(table.id, np.asarray(table.id.data)))
+    for traces in segmentation.traces:
+        _add_traces(traces, table, file, layout)
+
+
+def _in_words(shape: tuple[int, ...]) -> str:
+    return " × ".join(f"{size} {name}" for size, name in zip(shape, ("rows", "columns", "planes"), strict=False))
+
+
+def _is_unmasked(segmentation: Segmentation) -> bool:
+    return isinstance(segmentation.regions, tuple) and any(region.pixels is None for region in segmentation.regions)
+
+
+def _images(masks: LazyArray, layout: Layout) -> list[VectorData]:
+    data = layout.empty(masks, _MASK_AXES[: len(masks.shape)])
+    return [VectorData(name="image_mask", description="an image of weights for each region", data=data)]
+
+
+def _pixels(segmentation: Segmentation, regions: tuple[Region, ...], layout: Layout) -> list[VectorData]:
+    """Return the columns of the masks: pixels, or voxels, or one NaN each where no mask is distributed."""
+    if _is_unmasked(segmentation):
+        nothing = np.full((len(regions), 1, 1), np.nan)
+        return [VectorData(name="image_mask", description=_NO_MASK, data=nothing)]
+    shape = segmentation.image_shape or ()
+    name = "pixel_mask" if len(shape) == 2 else "voxel_mask"
+    weights = [r.weights for r in regions if r.weights is not None]
+    exact = all(w.dtype == np.float32 for w in weights)
+    fields = [(axis, "<u4") for axis in _AXES[: len(shape)]]
+    kind = np.dtype([*fields, ("weight", "<f4" if exact else "<f8")])
+    # without any region the inspector, and so DANDI, stumbles over an empty column: one entry that is no region's
+    stand_in = np.zeros(1, np.dtype([*fields, ("weight", "<f4")]))
+    pixels = [region.pixels for region in regions if region.pixels is not None]
+    ends = np.cumsum([len(p) for p in pixels], dtype=np.uint64)
+    column = VectorData(
+        name=name, description="x = column, y = row, and weight of each pixel of a region", data=stand_in
+    )
+    index = VectorIndex(name=f"{name}_index", data=ends, target=column)
+    if regions:
+        rows = np.concatenate([_mask(p, r.weights, kind) for p, r in zip(pixels, regions, strict=True)])
+        layout.replace(column, from_numpy(rows))
+    layout.exact.append(Exact(index, ends))
+    return [column, index]
+
+
+def _mask(pixels: npt.NDArray[Any], weights: npt.NDArray[Any] | None, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    mask = np.empty(len(pixels), kind)
+    for field, axis in zip(_AXES, (1, 0, 2)[: pixels.shape[1]], strict=False):
+        mask[field] = pixels[:, axis]
+    mask["weight"] = 1.0 if weights is None else weights
+    return mask
+
+
+def _interface(file: NWBFile, kind: type[Any]) -> Any:
+    """Return the module's one container of a kind, made at the first call."""
+    ophys = module(file, "ophys")
+    found = ophys.data_interfaces.get(kind.__name__)
+    if found is None:
+        found = kind(name=kind.__name__)
+        ophys.add(found)
+    return found
+
+
+def _add_traces(traces: Traces, table: PlaneSegmentation, file: NWBFile, layout: Layout) -> None:
+    rows = table.create_roi_table_region(region=list(range(len(table.id))), description="all regions, in order")
+    series = RoiResponseSeries(
+        name=traces.name,
+        **clock(traces, layout, "the source has to give it"),
+        data=layout.empty(traces.data, (1, 0)),
+        rois=rows,
+        unit=traces.unit or "n.a.",
+        description=stating(traces.description, kind=traces.kind),
+    )
+    _interface(file, DfOverF if traces.kind == "dff" else Fluorescence).add_roi_response_series(series)
+
+
+@elements.register
+def _(masks: ImageSegmentation, stored: Stored) -> Iterator[Segmentation]:
+    for table in masks.plane_segmentations.values():
+        try:
+            yield _segmentation(table, stored)
+        except NwbridgeError as error:
+            stored.leave(table, str(error))
+        else:
+            stored.carry(table)
+
+
+def _segmentation(table: PlaneSegmentation, stored: Stored) -> Segmentation:
+    words, facts = stated(table.description)
+    shape = tuple(int(n) for n in re.findall(r"\d+", facts["image"])) if "image" in facts else None
+    regions = _regions(table, stored)
+    if shape is None and isinstance(regions, tuple):
+        shape = _shape_of(table, regions, stored)
+    columns = columns_of(table, stored, without=(*_MASKS, "status"))
+    status = values_of(table["status"].data) if "status" in table.colnames else None
+    return Segmentation(
+        name=table.name,
+        regions=regions,
+        image_shape=shape,
+        plane=plane_of(table.imaging_plane),
+        description=words,
+        status=None if status is None else tuple(status.tolist()),
+        columns=columns,
+        traces=tuple(_traces(table, stored)),
+        role="background" if facts.get("role") == "background" else "cells",
+    )
+
+
+def _regions(table: PlaneSegmentation, stored: Stored) -> tuple[Region, ...] | LazyArray:
+    ids = [int(i) for i in values_of(table.id.data)]
+    if "image_mask" in table.colnames:
+        data = dataset_of(table["image_mask"].data)
+        if data.shape[1:] == (1, 1) and data.nbytes <= LAZY and np.isnan(values_of(data)).all():
+            return tuple(Region(None, id=i) for i in ids)
+        return stored.array(data, _MASK_AXES[: data.ndim])
+    name = next(name for name in ("pixel_mask", "voxel_mask") if name in table.colnames)
+    index = next(column for column in table.columns if column.name == f"{name}_index")
+    ends = values_of(index.data).astype(np.int64)
+    rows = values_of(index.target.data)
+    axes = [axis for axis in ("y", "x", "z") if axis in (rows.dtype.names or ())]
+    pixels = np.stack([rows[axis] for axis in axes], axis=1).astype(np.int64)
+    weights = rows["weight"]
+    places = zip(ids, [0, *ends[:-1]], ends, strict=False)
+    return tuple(Region(pixels[low:high], weights[low:high], i) for i, low, high in places)
+
+
+def _shape_of(table: PlaneSegmentation, regions: tuple[Region, ...], stored: Stored) -> tuple[int, ...] | None:
+    """Return (rows, columns) of the movie in the same imaging plane, or what holds all pixels, if there are any."""
+    if not any(region.pixels is not None for region in regions):
+        return None if regions else (1, 1)
+    for series in stored.file.objects.values():
+        if getattr(series, "imaging_plane", None) is table.imaging_plane and hasattr(series, "external_file"):
+            stored_shape = series.data.shape[1:]
+            return tuple(stored_shape[axis] for axis in (1, 0, 2)[: len(stored_shape)])
+    tops = [region.pixels.max(axis=0) for region in regions if region.pixels is not None and len(region.pixels)]
+    return tuple(int(n) + 1 for n in np.max(tops, axis=0))
+
+
+def _traces(table: PlaneSegmentation, stored: Stored) -> Iterator[Traces]:
+    for series in stored.file.objects.values():
+        if not isinstance(series, RoiResponseSeries) or series.rois.table is not table:
+            continue
+        if not np.array_equal(values_of(series.rois.data), np.arange(len(table.id))):
+            stored.leave(series, "its traces are not those of all regions in order")
+            continue
+        words, facts = stated(series.description)
+        dff = isinstance(series.parent, DfOverF)
+        yield Traces(
+            name=series.name,
+            data=stored.array(series.data, (1, 0) if len(series.data.shape) == 2 else ()),
+            kind="dff" if dff else facts.get("kind", _kind_by_name(series.name)),  # type: ignore[arg-type]
+            description=words,
+            **stored.clock(series),
+            unit=None if series.unit == "n.a." else series.unit,
+        )
+        stored.carry(series)
+
+
+def _kind_by_name(name: str) -> str:
+    """Return what other programs' names of series say."""
+    low = name.lower()
+    return next((kind for kind in ("denoised", "deconvolved", "background") if kind in low), "fluorescence")
