@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hdmf.common import AlignedDynamicTable, DynamicTable
+from hdmf.common import DynamicTable
 from hdmf.container import AbstractContainer
-from pynwb import NWBHDF5IO, NWBFile, ProcessingModule
-from pynwb.base import TimeSeriesReferenceVectorData
+from pynwb import NWBHDF5IO, NWBFile, ProcessingModule, TimeSeries
+from pynwb.base import Images
 from pynwb.device import Device, DeviceModel
 from pynwb.file import Subject as NwbSubject
 from pynwb.icephys import IntracellularElectrode
@@ -99,9 +99,7 @@ def _elements(stored: Stored) -> Iterator[Any]:
         places += module.data_interfaces.values()
     places += [*file.analysis.values(), *file.intervals.values(), *_events(file)]
     places += [file.epochs, file.trials, file.invalid_times, file.units]
-    for container in places:
-        if container is None:
-            continue
+    for container in {id(place): place for place in places if place is not None}.values():  # trials are listed twice
         try:
             if is_localizations(container):
                 yield from localizations_of(container, stored)
@@ -163,7 +161,5 @@ def _with_parents(container: AbstractContainer) -> Iterator[AbstractContainer]:
 
 
 def _is_part(container: AbstractContainer) -> bool:
-    """Whether a container is named with the table that it is a part of."""
-    return isinstance(container.parent, DynamicTable) or isinstance(
-        container, AlignedDynamicTable | TimeSeriesReferenceVectorData
-    )
+    """Whether a container is named with the one that it is a part of."""
+    return isinstance(container.parent, DynamicTable | TimeSeries | Images)

@@ -1,0 +1,391 @@
+"""What is written reads back: every element, with h5py as the independent reader of the values between."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import h5py
+import numpy as np
+import pynwb
+import pytest
+
+import nwbridge
+from nwbridge import (
+    BadSource,
+    Channel,
+    Column,
+    Device,
+    Electrode,
+    Events,
+    Image,
+    Images,
+    Intervals,
+    Localizations,
+    Movie,
+    Parameters,
+    Plane,
+    Region,
+    Segmentation,
+    Series,
+    Session,
+    Source,
+    Subject,
+    Table,
+    Traces,
+    Units,
+    arrays,
+)
+from nwbridge.nwb.read import read
+from nwbridge.plugins import Plugin, Registry
+from nwbridge.testing.holdings import arrays_of, content_of, read_all, values_in
+
+ROWS, COLUMNS, FRAMES = 12, 17, 50
+RNG = np.random.default_rng(0)
+PLANE = Plane("Plane", "layer 2/3", Device("Scope", "a scope", "Maker", "Model 1"), (Channel("Green", "GFP", 520.0),))
+VOLUME = Plane("Volume", pixel_um=(1.0, 2.0, 5.0))
+PIPETTE = Electrode("Pipette", "borosilicate", Device("Amplifier", model="700B"), "cell-1", "VISp2/3")
+
+
+def lazy(*shape, dtype=np.float64):
+    return arrays.from_numpy(RNG.integers(0, 250, shape).astype(dtype) if dtype != np.float64 else RNG.random(shape))
+
+
+def regions(count, dtype):
+    pixels = [np.argwhere(RNG.random((ROWS, COLUMNS)) < 0.1) for _ in range(count)]
+    return tuple(Region(p, RNG.random(len(p)).astype(dtype), id=10 * n + 3) for n, p in enumerate(pixels))
+
+
+MOVIE = Movie("Movie", lazy(FRAMES, ROWS, COLUMNS, dtype=np.uint16), PLANE, rate_hz=7.3, start_s=0.25, pmt_gain=3.0)
+CELLS = Segmentation(
+    "Cells",
+    regions(4, np.float64),
+    (ROWS, COLUMNS),
+    PLANE,
+    "cells; of [two] kinds",
+    status=("accepted", "rejected", "undecided", "not evaluated"),
+    columns=(
+        Column("snr", np.array([1.5, np.inf, np.nan, -2]), "signal to noise", unit="dB; 20 log10 [ratio]"),
+        Column("cell_name", np.array(["C0", "β", "", "C3 [x]"])),
+        Column("kept", np.array([True, False, True, True])),
+        Column.ragged("g", [[0.9, -0.1], [], [0.8], [1.0, 2.0, 3.0]], "coefficients"),
+    ),
+    traces=(
+        Traces("denoised", lazy(4, FRAMES, dtype=np.float32), "denoised", "C", rate_hz=7.3, start_s=0.25),
+        Traces("dff", lazy(4, FRAMES), "dff", timestamps=arrays.from_numpy(np.sort(RNG.random(FRAMES)))),
+    ),
+)
+ROWS_OF_TEXT = np.zeros(300_000, np.dtype([("frame", "i8"), ("x", "f8"), ("y", "f8"), ("uncertainty", "f4")]))
+for name in ROWS_OF_TEXT.dtype.names:
+    ROWS_OF_TEXT[name] = RNG.integers(0, 99, len(ROWS_OF_TEXT)) if name == "frame" else RNG.random(len(ROWS_OF_TEXT))
+COLUMNS_OF_TEXT = arrays.from_numpy(ROWS_OF_TEXT).fields()
+VOLTAGE = Series("voltage", lazy(100_000), "volts", "current clamp", "cell-attached", 40_000.0, electrode=PIPETTE)
+
+ELEMENTS = [
+    MOVIE,
+    replace(MOVIE, name="Low", data=lazy(9, ROWS, COLUMNS, dtype=np.int16), field_of_view_um=(550.0, 575.3)),
+    Movie(
+        "OnePhoton",
+        lazy(9, ROWS, COLUMNS, dtype=np.float32),
+        PLANE,
+        "one-photon",
+        timestamps=arrays.from_numpy(np.arange(9) * 0.1 + 0.003),
+        exposure_s=0.05,
+        binning=2,
+        conversion=0.23,
+        offset=-23.0,
+        unit="electrons",
+        made_from="Movie; its first [9] frames, 50 %",
+    ),
+    Movie("Volumes", lazy(9, 5, 7, 3), VOLUME, rate_hz=1 / 3),
+    CELLS,
+    Segmentation("Float32", regions(2, np.float32), (ROWS, COLUMNS), PLANE),
+    Segmentation("Cubes", (Region(np.array([[1, 2, 0], [4, 6, 2]]), np.array([0.5, 0.25])),), (5, 7, 3), VOLUME),
+    Segmentation(
+        "Background",
+        lazy(2, ROWS, COLUMNS),
+        None,
+        PLANE,
+        role="background",
+        traces=(Traces("f", lazy(2, FRAMES), "background", rate_hz=7.3),),
+    ),
+    Segmentation("Cube masks", lazy(2, 5, 7, 3, dtype=np.float32), (5, 7, 3), VOLUME),
+    Segmentation(
+        "Unmasked", (Region(None),), None, PLANE, traces=(Traces("ratio", lazy(1, 80), "dff", rate_hz=3.0, unit="1"),)
+    ),
+    Segmentation("None found", (), (ROWS, COLUMNS), PLANE, "nothing fires"),
+    VOLTAGE,
+    replace(VOLTAGE, name="corrected", made_from="voltage", data=lazy(100_000)),
+    Series("headers", lazy(FRAMES, 64, dtype=np.uint8), timestamps=arrays.from_numpy(np.sort(RNG.random(FRAMES)))),
+    Units(
+        columns=(
+            Column.ragged("spike_times", [[0.1, 0.25], [], [0.7]], unit="seconds"),
+            Column.ragged("obs_intervals", [[[0.0, 2.5]], [[0.0, 1.0], [1.5, 2.5]], [[0.0, 2.5]]]),
+            Column("threshold", np.array([0.5, 0.6, 0.7]), unit="volts"),
+        ),
+        resolution_s=1 / 40_000,
+    ),
+    Intervals(
+        "missing_frames",
+        (
+            Column("start_time", np.array([0.0, 1.0])),
+            Column("stop_time", np.array([0.5, 2.0])),
+            Column("reason", np.array(["dropped", "cropped"])),
+        ),
+    ),
+    Intervals("trials", (Column("start_time", np.array([0.5, 1])), Column("stop_time", np.array([0.7, 2.0])))),
+    Events(
+        "events",
+        (
+            Column("timestamp", np.array([0.5, 0.25, 1.3])),
+            Column("amplitude", np.array([1, 2, 3], np.float32)),
+            Column("cell", np.array([0, 0, 3]), rows_of="Cells"),
+        ),
+    ),
+    Localizations(
+        "localizations",
+        (
+            *(Column(name, values, f"{name} as fitted", "nm") for name, values in COLUMNS_OF_TEXT.items()),
+            Column("odd [px]", lazy(300_000), unit="px"),
+            Column("loglikelihood", np.full(300_000, -1.5)),
+        ),
+        "single molecules",
+        plane=PLANE,
+        frame_base=1,
+        found_in="Movie",
+        software="ThunderSTORM",
+        software_version="1.3",
+    ),
+    Images(
+        "images",
+        (
+            Image("sum", lazy(ROWS, COLUMNS, dtype=np.float32), "of all frames", (0.01625, 0.01625)),
+            Image("colour", lazy(ROWS, COLUMNS, 3, dtype=np.uint8), None, (0.1, 0.2)),
+            Image("alpha", lazy(ROWS, COLUMNS, 4, dtype=np.uint8)),
+        ),
+        made_from="Movie",
+    ),
+    Images("snapshot", (Image("one", lazy(ROWS, COLUMNS, dtype=np.uint16)),), "before the movie"),
+    Table(
+        "ring",
+        (
+            Column("neighbour", lazy(2_000_000, dtype=np.int64), ends=np.arange(20_000, 2_000_001, 20_000)),
+            Column("offset", lazy(100)),
+        ),
+        "weights",
+    ),
+    Table("lazy_only", (Column("b", lazy(7)), Column("a", lazy(7, dtype=np.int16)))),
+    Parameters(
+        "parameters",
+        {
+            "init": {"K": 4, "x": None, "g": [np.inf, float("nan")], "name": 'a {b} "c"', "on": np.bool_(True)},
+            "list": [{"a": 1}, {"b": np.arange(3)}],
+            "µ": 1e-300,
+        },
+        "what ran",
+        "CaImAn",
+        "1.9.9",
+    ),
+]
+SESSION = Session(
+    "s-1",
+    "A session with everything.",
+    tuple(ELEMENTS),
+    start_time=datetime(2021, 3, 4, 5, 6, 7, 890_000, tzinfo=UTC),
+    subject=Subject("mouse-1", "Mus musculus", "F", "P90D", "birth", genotype="Emx1-Cre", weight="0.02 kg"),
+    experimenter=("Doe, Jane", "Roe, Richard"),
+    keywords=("a", "b"),
+    lab="L",
+    related_publications=("doi:10.1/x",),
+    notes="Notes: with (brackets).",
+)
+
+
+def offering(session):
+    """Return a registry whose one source describes every path as the session."""
+    source = Source("x", "x", lambda path: "it is here", lambda path, options: session, lambda folder: folder)
+    return Registry((Plugin("x", "nwbridge-x", "0", sources=(source,)),))
+
+
+def converted(folder, session):
+    """Convert a session as a source would describe it; return the file."""
+    folder.mkdir(exist_ok=True)
+    (folder / "in").write_text("x", "utf-8")
+    result = nwbridge.convert(folder / "in", folder / "out.nwb", registry=offering(session))
+    assert result.verified
+    return folder / "out.nwb"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return converted(tmp_path_factory.mktemp("everything"), SESSION)
+
+
+def test_a_file_reads_back_into_the_session_that_it_was_made_of(file):
+    written, found = content_of(SESSION), content_of(read(file))
+    for one, other in zip(written.elements, found.elements, strict=True):
+        assert one == other
+    assert found == written
+    assert read(file).findings == ()
+
+
+def test_h5py_and_the_reader_find_the_source_s_values(file):
+    with h5py.File(file) as stored:
+        values = values_in(stored)
+    found = arrays_of(read(file))
+    for name, array in arrays_of(SESSION).items():
+        np.testing.assert_array_equal(values[name], read_all(array), err_msg=name)
+        assert values[name].dtype == array.dtype, name
+        if name in found:
+            np.testing.assert_array_equal(read_all(found[name], 7 if array.shape[0] < 999 else None), values[name])
+
+
+def test_every_footprint_lies_on_its_pixels_with_its_weights(file):
+    with h5py.File(file) as stored:
+        table = stored["processing/ophys/ImageSegmentation/Cells"]
+        ends = table["pixel_mask_index"][()]
+        for region, mask in zip(CELLS.regions, np.split(table["pixel_mask"][()], ends[:-1]), strict=True):
+            np.testing.assert_array_equal(mask["y"], region.pixels[:, 0])
+            np.testing.assert_array_equal(mask["x"], region.pixels[:, 1])
+            np.testing.assert_array_equal(mask["weight"], region.weights)  # float64: not rounded to NWB's usual float32
+        assert stored["processing/ophys/ImageSegmentation/Float32/pixel_mask"].dtype["weight"] == np.float32
+        voxels = stored["processing/ophys/ImageSegmentation/Cubes/voxel_mask"][()]
+        assert [tuple(v)[:3] for v in voxels] == [(2, 1, 0), (6, 4, 2)]  # x = column, y = row, z = plane
+
+
+def test_pynwb_reads_traces_where_tools_look_for_them(file):
+    with pynwb.NWBHDF5IO(file, "r") as io:
+        stored = io.read()
+        ophys = stored.processing["ophys"]
+        assert set(ophys["DfOverF"].roi_response_series) == {"dff", "ratio"}
+        assert set(ophys["Fluorescence"].roi_response_series) == {"denoised", "f"}
+        dff = ophys["DfOverF"]["dff"]
+        assert dff.rois.table is ophys["ImageSegmentation"]["Cells"]
+        assert dff.data.shape == (FRAMES, 4)
+        assert "voltage" in stored.acquisition
+        assert "corrected" in stored.processing["icephys"].data_interfaces
+        responses = stored.intracellular_recordings.category_tables["responses"]["response"]
+        assert [responses[n].timeseries.name for n in range(len(responses))] == ["voltage"]
+        assert stored.units.resolution == 1 / 40_000
+        np.testing.assert_array_equal(stored.units["spike_times"][0], [0.1, 0.25])
+        assert len(stored.units["spike_times"][1]) == 0
+        unmasked = ophys["ImageSegmentation"]["Unmasked"]
+        assert np.isnan(unmasked["image_mask"][0]).all()
+        assert unmasked["image_mask"].data.shape == (1, 1, 1)
+
+
+def test_localizations_are_readable_without_nwbridge(file, tmp_path):
+    shutil.copy(file, tmp_path / "copy.nwb")
+    code = (
+        "import sys; sys.modules['nwbridge'] = None\n"  # as where it is not installed
+        "import pynwb\n"
+        f"with pynwb.NWBHDF5IO({str(tmp_path / 'copy.nwb')!r}, 'r') as io:\n"
+        "    table = io.read().processing['ophys']['localizations']\n"
+        "    print(table.colnames, table['x'].unit, table['x'].description, table.frame_base, table.found_in.name,\n"
+        "          table.software, table.imaging_plane.name, float(table['x'][7]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    columns = "('frame', 'x', 'y', 'uncertainty', 'odd [px]', 'loglikelihood')"
+    assert done.stdout.strip() == f"{columns} nm x as fitted 1 Movie ThunderSTORM Plane {ROWS_OF_TEXT['x'][7]}"
+
+
+def test_what_nobody_states_reads_back_as_unknown(tmp_path):
+    bare = Session("s", "Bare.", (Movie("M", lazy(3, 4, 5, dtype=np.uint8), Plane(), rate_hz=1.0),))
+    found = read(converted(tmp_path / "bare", bare))
+    assert content_of(found) == content_of(bare)
+    assert (found.start_time, found.subject, found.notes) == (None, None, None)
+
+
+def test_a_file_of_ours_converts_to_an_equal_one(file, tmp_path):
+    nwbridge.convert(file, tmp_path / "again.nwb")
+    assert content_of(read(tmp_path / "again.nwb")) == content_of(SESSION)
+
+
+def test_tables_without_rows_leave_no_table_and_are_said(tmp_path):
+    nothing = Events("spikes", (Column("timestamp", np.empty(0)),))
+    session = Session("s", "Bare.", (MOVIE, nothing))
+    path = converted(tmp_path / "empty", session)
+    with h5py.File(path) as stored:
+        assert "spikes" not in stored.get("events", {})
+    (tmp_path / "empty" / "in").write_text("x", "utf-8")
+    findings = nwbridge.inspect(tmp_path / "empty" / "in", registry=offering(session)).findings
+    assert "spikes is empty; no table was written for it" in [finding.message for finding in findings]
+
+
+def foreign(path, change):
+    """Write a file as another program would, with pynwb alone."""
+    from nwbridge.nwb.sample_file import write_sample
+
+    write_sample(path)
+    with pynwb.NWBHDF5IO(path, "a") as io:
+        stored = io.read()
+        change(stored)
+        io.write(stored)
+    return path
+
+
+def test_what_the_model_cannot_hold_is_named(tmp_path):
+    def change(stored):
+        position = pynwb.behavior.SpatialSeries(
+            name="nose", data=np.zeros((5, 2)), rate=1.0, reference_frame="corner", unit="meters"
+        )
+        stored.add_acquisition(position)
+        link = pynwb.ophys.TwoPhotonSeries(
+            name="Elsewhere",
+            external_file=["a.tif"],
+            starting_frame=[0],
+            format="external",
+            dimension=[3, 4],
+            imaging_plane=stored.imaging_planes["ImagingPlane"],
+            rate=1.0,
+            unit="n.a.",
+            num_samples=3,
+        )
+        stored.add_acquisition(link)
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    assert {finding.message for finding in session.findings} == {
+        "nose (SpatialSeries) is not carried over",
+        "Elsewhere (TwoPhotonSeries) is not carried over: its frames are in other files",
+    }
+    assert [element.name for element in session.elements] == ["TwoPhotonSeries"]
+
+
+def test_traces_of_some_regions_only_are_named(tmp_path):
+    def change(stored):
+        module = stored.create_processing_module("ophys", "traces")
+        masks = pynwb.ophys.ImageSegmentation()
+        module.add(masks)
+        table = masks.create_plane_segmentation(
+            name="Cells", description="two", imaging_plane=stored.imaging_planes["ImagingPlane"]
+        )
+        for pixel in (3, 9):
+            table.add_roi(pixel_mask=[(pixel, 2, 1.0)])
+        rows = table.create_roi_table_region(region=[1], description="the second")
+        series = pynwb.ophys.RoiResponseSeries(name="some", data=np.zeros((9, 1)), rois=rows, unit="n.a.", rate=1.0)
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=series))
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    (segmentation,) = session.of(Segmentation)
+    assert segmentation.image_shape == (24, 30)  # of the movie in the same plane
+    assert [region.pixels.tolist() for region in segmentation.regions] == [[[2, 3]], [[2, 9]]]
+    assert [finding.message for finding in session.findings] == [
+        "some (RoiResponseSeries) is not carried over: its traces are not those of all regions in order"
+    ]
+
+
+def test_a_file_that_is_no_nwb_file_inside_is_refused_in_words(tmp_path):
+    with h5py.File(tmp_path / "x.nwb", "w") as stored:
+        stored.attrs["nwb_version"] = "2.7.0"
+    with pytest.raises(BadSource, match=r"x.nwb cannot be read as NWB \(.*\): see what nwbridge validate says"):
+        read(tmp_path / "x.nwb")
+
+
+def test_a_file_that_points_outside_is_refused(file, tmp_path):
+    shutil.copy(file, tmp_path / "x.nwb")
+    (tmp_path / "secret").write_bytes(b"\0" * 800)
+    with h5py.File(tmp_path / "x.nwb", "a") as stored:
+        stored.create_dataset("analysis/stolen", (100,), "f8", external=[(str(tmp_path / "secret"), 0, 800)])
+    with pytest.raises(BadSource, match="stolen"):
+        read(tmp_path / "x.nwb")
