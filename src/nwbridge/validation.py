@@ -6,16 +6,19 @@ the checks of plugins. None of these looks at the numbers: that is done while a 
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
 import nwbinspector
 import pynwb
+from hdmf.validate import ValidatorMap
+from pynwb import NWBHDF5IO, get_manager
 
 from nwbridge.errors import BadSource, NwbridgeError, PluginFault
 from nwbridge.hookspecs import Check
@@ -30,6 +33,7 @@ _SEVERITY: dict[str, Severity] = {
     "BEST_PRACTICE_VIOLATION": "warning",
     "BEST_PRACTICE_SUGGESTION": "hint",
 }
+_SHIPPED = {"core", "hdmf-common", "hdmf-experimental"}  # namespaces of pynwb itself
 _ONE_AT_A_TIME = threading.Lock()  # catching warnings changes the whole process
 _DAMAGED = "the file is damaged: write it again"
 _ORDER = ("error", "warning", "hint")
@@ -58,7 +62,9 @@ _ADVICE = {
 def validate(path: Path | str, session: Session | None = None, registry: Registry | None = None) -> list[Finding]:
     """Return everything that is to be said about an NWB file, errors first.
 
-    `session` is what the file was made from, if at hand. Raises BadSource where the file is no NWB file at all.
+    `session` is what the file was made from, if it was written just now: then the schema that it carries is the
+    installed one, and one reading of the file serves schema and inspector. Raises BadSource where the file is no NWB
+    file at all.
     """
     path = Path(path)
     registry = registry or installed()
@@ -72,8 +78,7 @@ def validate(path: Path | str, session: Session | None = None, registry: Registr
         warnings.simplefilter("always")
         findings = [
             *_namespaces(registry),
-            *_schema(path),
-            *_inspector(path),
+            *(_as_written(path) if session is not None else (*_schema(path), *_inspector(path))),
             *_plugin_checks(path, session, registry),
         ]
     findings += [
@@ -109,10 +114,40 @@ def _schema(path: Path) -> Iterator[Finding]:
             yield Finding("error", text, _DAMAGED, check=check)
             continue
         for wrong in errors:
-            message, where = f"{wrong.name}: {wrong.reason}", str(wrong.location or "")
-            if (message, where) not in told:
-                told.add((message, where))
-                yield Finding("error", message, "this breaks NWB: report it to who wrote the file", where, check)
+            finding = _wrong(wrong, check)
+            if (finding.message, finding.where) not in told:
+                told.add((finding.message, finding.where))
+                yield finding
+
+
+def _as_written(path: Path) -> Iterator[Finding]:
+    """Validate a file of this very process against the installed schema, extensions included, and inspect it."""
+    with NWBHDF5IO(str(path), "r", load_namespaces=False) as io:
+        with h5py.File(path, "r") as file:
+            extensions = sorted(set(file["specifications"]) - _SHIPPED)
+        for name in extensions or ["core"]:
+            for wrong in _validators(name).validate(io.read_builder()):
+                yield _wrong(wrong, "schema")
+        try:
+            yield from _inspected_all(nwbinspector.inspect_nwbfile_object(io.read(), config=_config()))
+        except Exception as error:  # noqa: BLE001 the inspector stumbles over what its authors did not think of
+            yield _uninspected(error)
+
+
+@functools.cache
+def _validators(namespace: str) -> ValidatorMap:
+    """Return what validates each type of an installed namespace; to make it takes longer than to validate a file."""
+    return ValidatorMap(get_manager().namespace_catalog.get_namespace(name=namespace))
+
+
+@functools.cache
+def _config() -> Any:
+    return nwbinspector.load_config("dandi")
+
+
+def _wrong(error: Any, check: str) -> Finding:
+    advice = "this breaks NWB: report it to who wrote the file"
+    return Finding("error", f"{error.name}: {error.reason}", advice, str(error.location or ""), check)
 
 
 def _short(text: str) -> str:
@@ -122,13 +157,21 @@ def _short(text: str) -> str:
 
 def _inspector(path: Path) -> Iterator[Finding]:
     """Ask the NWB inspector, through its API: its command exits 0 even with critical findings."""
-    config = nwbinspector.load_config("dandi")
     try:
-        messages = nwbinspector.inspect_nwbfile(nwbfile_path=str(path), skip_validate=True, config=config)
-        yield from (_inspected(message) for message in messages if message is not None)
+        yield from _inspected_all(
+            nwbinspector.inspect_nwbfile(nwbfile_path=str(path), skip_validate=True, config=_config())
+        )
     except Exception as error:  # noqa: BLE001 the inspector stumbles over files that pynwb cannot read
-        text = _short(f"cannot be inspected: {type(error).__name__}: {error}")
-        yield Finding("error", text, _DAMAGED, check="inspector")
+        yield _uninspected(error)
+
+
+def _inspected_all(messages: Iterable[Any]) -> Iterator[Finding]:
+    yield from (_inspected(message) for message in messages if message is not None)
+
+
+def _uninspected(error: Exception) -> Finding:
+    text = _short(f"cannot be inspected: {type(error).__name__}: {error}")
+    return Finding("error", text, _DAMAGED, check="inspector")
 
 
 def _inspected(message: Any) -> Finding:

@@ -389,3 +389,20 @@ def test_a_file_that_points_outside_is_refused(file, tmp_path):
         stored.create_dataset("analysis/stolen", (100,), "f8", external=[(str(tmp_path / "secret"), 0, 800)])
     with pytest.raises(BadSource, match="stolen"):
         read(tmp_path / "x.nwb")
+
+
+def test_a_file_carries_the_schemas_of_what_it_holds_only(file, tmp_path):
+    with h5py.File(file) as stored:
+        assert set(stored["specifications"]) == {"core", "hdmf-common", "hdmf-experimental", "ndx-smlm"}
+    plain = converted(tmp_path / "plain", Session("s", "Bare.", (MOVIE,)))  # the extension is loaded by now
+    with h5py.File(plain) as stored:
+        assert set(stored["specifications"]) == {"core", "hdmf-common", "hdmf-experimental"}
+
+
+def test_a_cell_without_spikes_has_none_and_no_complaint(tmp_path):
+    units = Units(columns=(Column.ragged("spike_times", [[]]), Column("threshold", np.array([0.5]))))
+    path = converted(
+        tmp_path / "silent", Session("s", "Silent.", (MOVIE, units), subject=Subject(species="Mus musculus"))
+    )
+    assert content_of(read(path)).of(Units) == (units,)
+    assert [finding for finding in nwbridge.validate(path) if finding.severity == "error"] == []

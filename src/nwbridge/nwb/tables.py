@@ -42,7 +42,8 @@ def _column(column: Column, file: NWBFile, layout: Layout, kind: type[VectorData
     if isinstance(values, LazyArray):
         data = layout.empty(values)
     elif column.ends is not None and not len(values):
-        data = np.zeros(1, values.dtype)  # the inspector stumbles over a column without a value: one that is no row's
+        # the inspector stumbles over a column without a value: one that is no row's
+        data = np.full(1, np.nan if values.dtype.kind == "f" else 0, values.dtype)
     else:
         data = values.tolist() if values.dtype.kind == "U" else values
     common = {"name": column.name, "description": stating(column.description, unit=column.unit), "data": data}

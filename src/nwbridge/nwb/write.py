@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,10 +150,12 @@ def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Pro
         io.write(file)
         parts = tuple(Part(_place_of(io, slot), slot.array, slot.axes) for slot in layout.slots)
         columns = {_name_of(io, table): table.colnames for table in layout.tables}
+        spaces = _dependencies(io)
         exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
     advance = _counted(progress, "writing", sum(p.array.nbytes for p in parts))
     handle = h5py.File(part, "r+")
     try:
+        _forget_unused(handle, spaces)
         for name, order in columns.items():
             handle[name].attrs.create("colnames", list(order), dtype=h5py.string_dtype())
         for p, slot in zip(parts, layout.slots, strict=True):
@@ -166,6 +168,25 @@ def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Pro
         raise
     handle.close()
     return Written(parts, tuple(digests), exact)
+
+
+def _dependencies(io: NWBHDF5IO) -> dict[str, set[str]]:
+    """Return the namespaces that each loaded one includes."""
+    catalog = io.manager.namespace_catalog
+    return {
+        name: {part["namespace"] for part in catalog.get_namespace(name=name).schema if "namespace" in part}
+        for name in catalog.namespaces
+    }
+
+
+def _forget_unused(file: h5py.File, dependencies: Mapping[str, set[str]]) -> None:
+    """Remove the schemas of extensions that this process knows, but that the file has nothing of."""
+    used = {"core", "hdmf-common", "hdmf-experimental"}
+    file.visititems(lambda _, stored: used.add(str(stored.attrs.get("namespace", "core"))))
+    while more := {inner for name in used for inner in dependencies.get(name, ())} - used:
+        used |= more
+    for name in set(file["specifications"]) - used:
+        del file["specifications"][name]
 
 
 def _groups(parts: Iterable[Part]) -> Iterator[list[Part]]:
