@@ -200,3 +200,18 @@ def test_output_into_a_closed_pipe_ends_quietly():
         f'{sys.executable} -c "{CODE}" plugins deepcad | true', shell=True, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in process.stderr
+
+
+def test_a_folder_as_output_gets_a_file_for_each_recording(neurofinder, tmp_path, capsys):
+    code, out, _ = said(capsys, "convert", neurofinder, tmp_path / "out", "--quiet")
+    assert code == 0
+    assert f"wrote {tmp_path / 'out' / 'neurofinder.99.00.nwb'}" in out
+    code, _, err = said(capsys, "convert", neurofinder, tmp_path / "out", "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "exists already" in err
+
+
+def test_a_folder_that_cannot_be_made_is_refused(neurofinder, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    code, _, err = said(capsys, "convert", neurofinder, tmp_path / "file", "--quiet")
+    assert (code, err) == (2, f"nwbridge: error: the folder {tmp_path / 'file'} cannot be made: File exists\n")

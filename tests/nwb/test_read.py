@@ -53,7 +53,7 @@ def lazy(*shape, dtype=np.float64):
 
 
 def regions(count, dtype):
-    pixels = [np.argwhere(RNG.random((ROWS, COLUMNS)) < 0.1) for _ in range(count)]
+    pixels = [np.argwhere(RNG.random((ROWS, COLUMNS)) < 0.5) for _ in range(count)]
     return tuple(Region(p, RNG.random(len(p)).astype(dtype), id=10 * n + 3) for n, p in enumerate(pixels))
 
 
@@ -141,6 +141,13 @@ ELEMENTS = [
             Column("timestamp", np.array([0.5, 0.25, 1.3])),
             Column("amplitude", np.array([1, 2, 3], np.float32)),
             Column("cell", np.array([0, 0, 3]), rows_of="Cells"),
+        ),
+    ),
+    Events(
+        "many_events",
+        (
+            Column("timestamp", arrays.from_numpy(np.arange(2000.0))),
+            Column("cell", arrays.from_numpy(np.arange(2000) % 4), rows_of="Cells"),
         ),
     ),
     Localizations(

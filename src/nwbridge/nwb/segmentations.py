@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hdmf.backends.hdf5.h5_utils import H5DataIO
 from hdmf.common import VectorData, VectorIndex
 from pynwb import NWBFile
 from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, PlaneSegmentation, RoiResponseSeries
@@ -86,7 +87,7 @@ def _pixels(segmentation: Segmentation, regions: tuple[Region, ...], layout: Lay
     column = VectorData(
         name=name, description="x = column, y = row, and weight of each pixel of a region", data=stand_in
     )
-    index = VectorIndex(name=f"{name}_index", data=ends, target=column)
+    index = VectorIndex(name=f"{name}_index", data=H5DataIO(data=ends), target=column)  # bare, hdmf would squeeze them
     if regions:
         rows = np.concatenate([_mask(p, r.weights, kind) for p, r in zip(pixels, regions, strict=True)])
         layout.replace(column, from_numpy(rows))

@@ -50,7 +50,9 @@ def _column(column: Column, file: NWBFile, layout: Layout, kind: type[VectorData
     if column.rows_of is None:
         vector = kind(**common)
     else:
-        vector = DynamicTableRegion(table=_regions(file, column.rows_of), **common)
+        # what is not filled yet cannot be validated
+        lazy = isinstance(values, LazyArray)
+        vector = DynamicTableRegion(table=_regions(file, column.rows_of), validate_data=not lazy, **common)
     if isinstance(data, np.ndarray | list):
         layout.exact.append(Exact(vector, np.asarray(data)))
     if column.ends is None:
