@@ -28,7 +28,9 @@ TIFF = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
 ZIP = "1_ZOOM1.3_550Vx575H_FOV_30Hz_80umdepth_dendrite_0.2power_1AMP.zip"
 FOLDER = "neurofinder.99.00"
 CHUNKS = {"default": None, "tiles": "64,128,128", "8 whole frames": "8,512,512", "1 whole frame": "1,512,512"}
-GROUPS = ("speed", "containers", "help", "reading", "memory")
+GROUPS = ("speed", "containers", "help", "reading", "systems", "memory")
+SAMPLES = 8_000_000  # of each voltage in one Allen recording
+FIFTY = 50
 HEAD = "| run | wall s | CPU s | peak MB | file MB | {} |\n|---|---|---|---|---|---|"
 
 
@@ -53,6 +55,15 @@ class Bench:
             maker = [sys.executable, "-m", "benchmarks.movies", kind, part / name, str(count), *source]
             subprocess.run(maker, check=True)
             part.rename(path.parent)
+        return path
+
+    def made(self, kind: str, name: str, *counts: int) -> Path:
+        """Return a recording that is no movie."""
+        path = self.folder / name
+        if not path.exists():
+            print(f"  making {name}", file=sys.stderr, flush=True)
+            maker = [sys.executable, "-m", "benchmarks.recordings", kind, path, *map(str, counts)]
+            subprocess.run(maker, check=True)
         return path
 
     def ours(self, name: str, recording: Path, *flags: str) -> tuple[list[str | Path], Path]:
@@ -167,6 +178,33 @@ def reading(bench: Bench) -> list[str]:
     return lines
 
 
+def systems(bench: Bench) -> list[str]:
+    """Convert what is large in other systems: voltages, many recordings, many cells, many localizations."""
+    made = {
+        "8 million samples of two voltages": ("allen", "103991.h5", SAMPLES),
+        "cell set, 5,000 cells × 20,000 samples": ("cells", "cells.isxd", 5_000, 20_000),
+        "cell set, 5,000 cells × 40,000 samples": ("cells", "longer.isxd", 5_000, 40_000),
+        "5 million localizations": ("localizations", "locs", 5_000_000),
+    }
+    cases: dict[str, Any] = {}
+    for name, (kind, file, *counts) in made.items():
+        path = bench.made(kind, file, *counts)
+        cases[name] = bench.ours(file, path / "CCPs" / "cell1" if kind == "localizations" else path)
+    folder = bench.made("folder", "fifty", SAMPLES, FIFTY)
+    floor = (sys.executable, "-m", "benchmarks.floor", folder / "100000.h5", str(FIFTY))
+    out = bench.folder / "out"
+    many = [bench.nwbridge, "convert", folder, out, "--json", "--quiet", "--overwrite"]
+    cases |= {"50 recordings": (many, None), "50 recordings, --no-verify": ([*many, "--no-verify"], None)}
+    cases["the same, read and compressed only"] = (floor, None)
+    medians = bench.keep("systems", interleaved(cases, bench.runs))
+    least = medians["the same, read and compressed only"].cpu_s
+    rows = []
+    for name, cost in medians.items():
+        each = f"{(cost.cpu_s - least) / FIFTY:.2f} CPU s each on top" if name.startswith("50") else ""
+        rows.append(_row(name, cost, each))
+    return ["### Other systems", "", HEAD.format(""), *rows]
+
+
 def machine(peer: str | None) -> str:
     """Say where this was measured, and with which versions."""
     names = ("nwbridge", "pynwb", "h5py", "numpy", "isal")
@@ -201,7 +239,14 @@ def main() -> None:
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="nwbridge-bench-"))
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(folder.resolve(), arguments.size, arguments.runs, peer)
-    work = {"speed": speed, "containers": containers, "help": help_, "reading": reading, "memory": memory}
+    work = {
+        "speed": speed,
+        "containers": containers,
+        "help": help_,
+        "reading": reading,
+        "systems": systems,
+        "memory": memory,
+    }
     try:
         about = machine(peer)
         print(f"Medians of {arguments.runs} interleaved runs of whole processes. {about}.\n", flush=True)

@@ -18,7 +18,7 @@ import h5py
 import nwbinspector
 import pynwb
 from hdmf.validate import ValidatorMap
-from pynwb import NWBHDF5IO, get_manager
+from pynwb import NWBHDF5IO
 
 from nwbridge.errors import BadSource, NwbridgeError, PluginFault
 from nwbridge.hookspecs import Check
@@ -122,7 +122,7 @@ def _schema(path: Path) -> Iterator[Finding]:
 
 def _as_written(path: Path) -> Iterator[Finding]:
     """Validate a file of this very process against the installed schema, extensions included, and inspect it."""
-    with NWBHDF5IO(str(path), "r", load_namespaces=False) as io:
+    with NWBHDF5IO(str(path), "r", manager=namespaces.manager(), load_namespaces=False) as io:
         with h5py.File(path, "r") as file:
             extensions = sorted(set(file["specifications"]) - _SHIPPED)
         for name in extensions or ["core"]:
@@ -137,7 +137,7 @@ def _as_written(path: Path) -> Iterator[Finding]:
 @functools.cache
 def _validators(namespace: str) -> ValidatorMap:
     """Return what validates each type of an installed namespace; to make it takes longer than to validate a file."""
-    return ValidatorMap(get_manager().namespace_catalog.get_namespace(name=namespace))
+    return ValidatorMap(namespaces.manager().namespace_catalog.get_namespace(name=namespace))
 
 
 @functools.cache

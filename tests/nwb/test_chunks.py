@@ -79,3 +79,14 @@ def test_a_row_of_noise_and_a_row_of_zeros_do_not_share_a_huffman_code():
     planes = np.stack([noise, np.zeros_like(noise)])
     apart = sum(len(compressor("fast")(row[np.newaxis])) for row in planes)
     assert len(compressor("fast")(planes)) <= apart + 16  # bytes that end a block
+
+
+@pytest.mark.parametrize("length", [8_000, 8_192, 65_535, 65_536, 200_000])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 1, 1)])
+def test_rows_of_pure_noise_are_stored_between_rows_that_are_deflated(length, order):
+    rng = np.random.default_rng(7)
+    kinds = np.stack([rng.integers(0, 4, length), rng.integers(0, 256, length), np.zeros(length)]).astype(np.uint8)
+    planes = np.ascontiguousarray(kinds[list(order)])
+    packed = compressor("fast")(planes)
+    assert zlib.decompress(packed) == planes.tobytes() == inflate(packed, planes.nbytes)
+    assert len(packed) < sum(length if kind == 1 else length * 0.4 for kind in order) * 1.01 + 200

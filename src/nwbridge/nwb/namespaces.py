@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
 import pynwb
+from hdmf.build import BuildManager, TypeMap
 
 from nwbridge.errors import PluginFault
 
@@ -24,3 +26,14 @@ def load(paths: Iterable[Path]) -> None:
                 f"the NWB namespace {path.name} cannot be loaded: {' '.join(str(error).split())}"
             ) from error
         _loaded.add(path)
+        _types.cache_clear()
+
+
+def manager() -> BuildManager:
+    """Return what turns containers into files and back: for one file, but its knowledge of types is made only once."""
+    return BuildManager(_types())
+
+
+@functools.cache
+def _types() -> TypeMap:
+    return pynwb.get_type_map()

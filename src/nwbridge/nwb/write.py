@@ -20,6 +20,7 @@ from hdmf.common import VectorData
 from pynwb import NWBHDF5IO, NWBFile
 
 from nwbridge.errors import CannotWrite, InvalidOutput
+from nwbridge.nwb import namespaces
 from nwbridge.nwb.fill import Advance, Part, fill, verify
 from nwbridge.nwb.layout import Layout, Slot
 
@@ -146,7 +147,7 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
 
 def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Progress) -> Written:
     """Lay the file out with pynwb and fill its arrays."""
-    with NWBHDF5IO(str(part), "w-") as io:
+    with NWBHDF5IO(str(part), "w-", manager=namespaces.manager()) as io:
         io.write(file)
         parts = tuple(Part(_place_of(io, slot), slot.array, slot.axes) for slot in layout.slots)
         columns = {_name_of(io, table): table.colnames for table in layout.tables}
@@ -182,6 +183,8 @@ def _dependencies(io: NWBHDF5IO) -> dict[str, set[str]]:
 def _forget_unused(file: h5py.File, dependencies: Mapping[str, set[str]]) -> None:
     """Remove the schemas of extensions that this process knows, but that the file has nothing of."""
     used = {"core", "hdmf-common", "hdmf-experimental"}
+    if used.issuperset(file["specifications"]):
+        return
     file.visititems(lambda _, stored: used.add(str(stored.attrs.get("namespace", "core"))))
     while more := {inner for name in used for inner in dependencies.get(name, ())} - used:
         used |= more
