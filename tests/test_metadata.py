@@ -323,6 +323,7 @@ VALUES = {
     "age": "P90D",
     "weight": "0.25 kg",
     "grid_spacing": [0.5, 2.0],
+    "binning": 2,
 }
 REFERENCES = {"name", "device", "imaging_plane"}
 KEYS = {".".join(path): form for path, form in leaves(schema()) if path[-1] not in REFERENCES}

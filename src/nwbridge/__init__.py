@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from nwbridge import arrays as arrays
     from nwbridge.conversion import convert as convert
     from nwbridge.conversion import convert_each as convert_each
-    from nwbridge.conversion import describe as describe
     from nwbridge.conversion import inspect as inspect
-    from nwbridge.conversion import recordings as recordings
+    from nwbridge.description import describe as describe
+    from nwbridge.description import recordings as recordings
     from nwbridge.errors import Ambiguous as Ambiguous
     from nwbridge.errors import BadMetadata as BadMetadata
     from nwbridge.errors import BadOption as BadOption
@@ -60,7 +60,8 @@ if TYPE_CHECKING:
     from nwbridge.validation import validate as validate
 
 _ROOMS = {
-    "nwbridge.conversion": ("convert", "convert_each", "describe", "inspect", "recordings"),
+    "nwbridge.conversion": ("convert", "convert_each", "inspect"),
+    "nwbridge.description": ("describe", "recordings"),
     "nwbridge.errors": (
         "Ambiguous",
         "BadMetadata",

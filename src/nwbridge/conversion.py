@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nwbridge import metadata
 from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
+from nwbridge.description import Reading, named, read, recordings
 from nwbridge.errors import (
     BadOption,
     BadSource,
@@ -27,37 +25,16 @@ from nwbridge.errors import (
     NwbridgeError,
     PluginFault,
 )
-from nwbridge.hookspecs import Described
 from nwbridge.metadata import Field, Metadata
-from nwbridge.model import Finding, Segmentation, Session, Table
-from nwbridge.nwb import namespaces
+from nwbridge.model import Finding, Movie
 from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS, Compression
 from nwbridge.nwb.fill import default_threads
 from nwbridge.nwb.sample import estimate
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
-from nwbridge.options import parse
-from nwbridge.plugins import Match, Plugin, Registry, call, installed
+from nwbridge.plugins import Plugin, Registry, call
 from nwbridge.results import Inspection, Result, summaries
 from nwbridge.validation import schema_errors, validate
-from nwbridge.version import __version__
-
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True)
-class _Described:
-    match: Match
-    session: Session
-    given: Metadata
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return tuple(metadata.fields(self.session, self.given))
-
-    @property
-    def made_by(self) -> list[tuple[str, str]]:
-        return [("nwbridge", __version__), (self.match.plugin.distribution, self.match.plugin.version)]
 
 
 def convert(
@@ -100,22 +77,22 @@ def convert(
             `out` then.
     """
     begin = time.perf_counter()
-    path, out = _named(path), _named(out)
+    path, out = named(path), named(out)
     progress = progress or _silent
     check_target(out, overwrite=overwrite)
     layout = _layout(compression, chunks)
     count = _threads(threads)
-    described = _describe(path, source, only, options, metadata, first, registry)
-    session = described.session
+    reading = read(path, source, only, options, metadata, first, registry)
+    session = reading.session
     if any(_same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
     before = {file: _state(file) for file in session.files}
-    script = _script(path, out, described, first)
-    file = _build(described, layout, _unknown(described.fields), script)
+    script = _script(path, out, reading, first)
+    file = _build(reading, layout, _unknown(reading.fields), script)
     clock = _Clock(begin)
     clock.lap("describe")
     with part_file(out, overwrite=overwrite) as part, _fingerprints(session.files) as prints:
-        with _named_after(described.match.plugin):
+        with _named_after(reading.match.plugin):
             written = write(file, layout, part, count, progress)
         found = _refuse_changed(before, prints)
         record_sources(part, [p.size for p in found], [p.sha256 for p in found])
@@ -135,12 +112,12 @@ def convert(
     return Result(
         path=str(path),
         out=str(out),
-        source=described.match.source.name,
-        plugin=described.match.plugin.label,
-        evidence=described.match.evidence,
+        source=reading.match.source.name,
+        plugin=reading.match.plugin.label,
+        evidence=reading.match.evidence,
         session_id=session.id,
         elements=summaries(session),
-        fields=described.fields,
+        fields=reading.fields,
         findings=(*session.findings, *findings),
         verified=verify,
         array_bytes=written.nbytes,
@@ -155,7 +132,7 @@ def convert_each(path: Path | str, folder: Path | str, **arguments: Any) -> Iter
     Yields the result of each, or the error that refused it, which does not stop the others. `arguments` are those of
     `convert`.
     """
-    path, folder = _named(path), Path(folder)
+    path, folder = named(path), Path(folder)
     names = recordings(path, **{key: arguments.get(key) for key in ("source", "options", "registry")})
     try:
         folder.mkdir(exist_ok=True)
@@ -185,141 +162,30 @@ def inspect(
 ) -> Inspection:
     """Say what `convert` would do with the same arguments, and estimate size and time from a few blocks."""
     layout = _layout(compression, chunks)
-    described = _describe(_named(path), source, only, options, metadata, first, registry)
-    session, findings = described.session, list(described.session.findings)
+    reading = read(named(path), source, only, options, metadata, first, registry)
+    session, findings = reading.session, list(reading.session.findings)
     try:
-        _build(described, layout, (), "")
+        _build(reading, layout, (), "")
     except MissingMetadata as error:
         findings.insert(0, Finding("error", str(error), check="describe"))
-    with _named_after(described.match.plugin):
+        timed = tuple(replace(e, rate_hz=1.0) if isinstance(e, Movie) else e for e in session.elements)
+        layout = _layout(compression, chunks)
+        with contextlib.suppress(MissingMetadata):  # sizes do not depend on the rate
+            _build(replace(reading, session=replace(session, elements=timed)), layout, (), "")
+    with _named_after(reading.match.plugin):
         guess = estimate(layout, _threads(threads))
     return Inspection(
         path=str(path),
-        source=described.match.source.name,
-        plugin=described.match.plugin.label,
-        evidence=described.match.evidence,
+        source=reading.match.source.name,
+        plugin=reading.match.plugin.label,
+        evidence=reading.match.evidence,
         session_id=session.id,
         description=session.description,
         elements=summaries(session),
-        fields=described.fields,
+        fields=reading.fields,
         findings=tuple(findings),
         estimate=guess,
     )
-
-
-def recordings(
-    path: Path | str,
-    *,
-    source: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    registry: Registry | None = None,
-) -> tuple[str, ...]:
-    """Return the names of the recordings that a path holds, each of which becomes one file; () where it is just one."""
-    _, found = _found(_named(path), source, options, registry)
-    return tuple(found) if isinstance(found, Mapping) else ()
-
-
-def describe(
-    path: Path | str,
-    *,
-    source: str | None = None,
-    only: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    registry: Registry | None = None,
-) -> Session:
-    """Return what a source says of a path: for looking at it, and for sources whose recordings hold another's files."""
-    match, found = _found(_named(path), source, options, registry)
-    return _chosen(found, only, match, _named(path))
-
-
-def _found(
-    path: Path, source: str | None, options: Mapping[str, Any] | None, registry: Registry | None
-) -> tuple[Match, Described]:
-    """Return the source that reads a path, and its session or the functions that describe each of its recordings."""
-    match = (registry or installed()).detect(path, source)
-    call(match.plugin, "loading its NWB namespaces", namespaces.load, match.plugin.namespaces)
-    chosen: Any = parse(match.source.options, options or {}, f"source {match.source.name}")
-    found = call(match.plugin, f"describing {path}", match.source.describe, path, chosen)
-    if isinstance(found, Mapping):
-        odd = next((name for name in found if not isinstance(name, str) or not _FILE_NAME.fullmatch(name)), None)
-        if odd is not None:
-            raise PluginFault(f"{match.plugin.label}: a recording is named {odd!r}; expected letters, digits and . _ -")
-    return match, found
-
-
-def _chosen(found: Described, only: str | None, match: Match, path: Path) -> Session:
-    """Return the one recording that is meant."""
-    if isinstance(found, Mapping):
-        if not found:
-            raise BadSource(f"{path} holds no recording that can be converted")
-        if only is None and len(found) > 1:
-            few = ", ".join(list(found)[:5]) + (", …" if len(found) > 5 else "")
-            raise BadOption(
-                f"{path} holds {len(found)} recordings ({few}): give a folder to write them all to, "
-                "or choose one with --only NAME"
-            )
-        name = only if only is not None else next(iter(found))
-        if name not in found:
-            near = difflib.get_close_matches(name, found, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(list(found)[:20])}"
-            raise BadOption(f"{path} has no recording {name}; {hint}")
-        found = call(match.plugin, f"describing {name} of {path}", found[name])
-    elif only is not None and only != getattr(found, "id", None):
-        raise BadOption(f"{path} is one recording; leave out --only")
-    if not isinstance(found, Session):
-        raise PluginFault(f"{match.plugin.label}: describe returned a {type(found).__name__}; expected a Session")
-    return found
-
-
-def _describe(
-    path: Path,
-    source: str | None,
-    only: str | None,
-    options: Mapping[str, Any] | None,
-    given: Metadata | Path | str | None,
-    first: int | None,
-    registry: Registry | None,
-) -> _Described:
-    content = metadata.load(Path(given)) if isinstance(given, Path | str) else metadata.check(given or {})
-    match, found = _found(path, source, options, registry)
-    session = _chosen(found, only, match, path)
-    session = metadata.overlay(session, content)
-    empty = tuple(
-        Finding("hint", f"{element.name} is empty; no table was written for it", check="describe")
-        for element in session.of(Table)
-        if not len(element)
-    ) + tuple(
-        Finding("hint", f"{element.name} has no region", check="describe")
-        for element in session.of(Segmentation)
-        if not len(element)
-    )
-    session = replace(session, findings=session.findings + empty)
-    if first is not None:
-        session = session.first(first)
-    _refuse_unwritable(session, session.id)
-    return _Described(match, replace(session, files=tuple(Path(f).absolute() for f in session.files)), content)
-
-
-def _refuse_unwritable(value: Any, where: str) -> None:
-    """Raise BadSource for a text, anywhere in the session, that HDF5 cannot hold."""
-    if isinstance(value, str) and ("\0" in value or value.encode("utf-8", "replace").decode("utf-8") != value):
-        raise BadSource(
-            f"{where} is {value!r:.60}: it has characters that no NWB file can hold; give it in other words"
-        )
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            _refuse_unwritable(inner, f"{where}: {key}")
-    elif isinstance(value, tuple) or (isinstance(value, np.ndarray) and value.dtype.kind == "U"):
-        for inner in value.flat if isinstance(value, np.ndarray) else value:
-            _refuse_unwritable(inner, where)
-    elif is_dataclass(value):
-        for entry in fields(value):
-            _refuse_unwritable(getattr(value, entry.name), f"{type(value).__name__}.{entry.name}")
-
-
-def _named(path: Path | str) -> Path:
-    """Return the path with a name of its own, also for ``.``; links keep their names."""
-    return Path(path) if Path(path).name not in ("", "..") else Path(path).resolve()
 
 
 def _layout(compression: str, chunks: Sequence[int] | None) -> Layout:
@@ -336,20 +202,20 @@ def _threads(threads: int | None) -> int:
     return threads or default_threads()
 
 
-def _build(described: _Described, layout: Layout, unknown: Sequence[str], script: str) -> Any:
+def _build(reading: Reading, layout: Layout, unknown: Sequence[str], script: str) -> Any:
     """Return the NWBFile; pynwb's complaint about a value is the fault of the plugin that gave it."""
-    arguments = (described.session, layout, unknown, described.made_by, script)
-    return call(described.match.plugin, "laying out the file", build, *arguments)
+    arguments = (reading.session, layout, unknown, reading.made_by, script)
+    return call(reading.match.plugin, "laying out the file", build, *arguments)
 
 
 def _unknown(fields: Sequence[Field]) -> list[str]:
     return [f"{f.key} ({f.note})" for f in fields if f.origin == "unknown" and f.key in metadata.UNKNOWN]
 
 
-def _script(path: Path, out: Path, described: _Described, first: int | None) -> str:
+def _script(path: Path, out: Path, reading: Reading, first: int | None) -> str:
     """Return the command without the user's folders."""
     names = [os.fsencode(p.name).decode("utf-8", "replace") for p in (path, out)]
-    words = ["nwbridge", "convert", *names, "--source", described.match.source.name]
+    words = ["nwbridge", "convert", *names, "--source", reading.match.source.name]
     return " ".join(words + (["--first", str(first)] if first else []))
 
 

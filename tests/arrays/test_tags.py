@@ -102,3 +102,11 @@ def test_flipped_bytes_are_read_or_refused(tmp_path):
             outcomes["refused"] += 1
     assert sum(outcomes.values()) == 300
     assert min(outcomes.values()) > 5
+
+
+def test_leaves_out_labels_that_claim_more_than_is_there(tmp_path):
+    extra = [(50838, "I", 2, (1004, 10), True), (50839, "B", 15, b"IJIJlabl" + bytes(7), True)]
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((12, 20), np.uint16), metadata=None, extratags=extra)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        assert {50838, 50839} <= set(tif.pages[0].tags.keys())
+    assert tags_of(tmp_path / "a.tif").labels == ()

@@ -485,3 +485,35 @@ def test_refuses_a_volume_in_one_page(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", volume, volumetric=True, tile=(16, 32, 48), metadata=None)
     with pytest.raises(BadSource, match="is a volume of 16 planes"):
         from_tiff(files_in(tmp_path / "a.tif")["a.tif"])
+
+
+def test_refuses_stacks_of_several_forms_in_one_file(tmp_path):
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, np.zeros((6, 12, 20), np.uint16), photometric="minisblack")
+    tifffile.imwrite(path, np.zeros((4, 2, 12, 20), np.uint16), photometric="minisblack", append=True)
+    refuse(path, r"holds stacks of several forms, one of shape \[4, 2, 12, 20\]")
+
+
+def test_refuses_a_stack_of_metamorph_that_one_directory_describes(tmp_path):
+    path = tmp_path / "movie.tif"
+    planes = (33629, "2I", 6, (1, 1) * 6, True)  # UIC2: two ratios for each plane
+    tifffile.imwrite(path, np.zeros((12, 20), np.uint16), metadata=None, extratags=[planes])
+    refuse(path, r"MetaMorph stack \(STK\) of \d+ planes")
+
+
+def test_refuses_frames_that_lie_at_one_place(tmp_path):
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, np.arange(720, dtype=np.uint16).reshape(3, 12, 20), metadata=None, photometric="minisblack")
+    with tifffile.TiffFile(path) as tif:
+        places = [page.tags["StripOffsets"].valueoffset for page in tif.pages]
+    data = bytearray(path.read_bytes())
+    data[places[1] : places[1] + 4] = data[places[0] : places[0] + 4]
+    path.write_bytes(data)
+    refuse(path, "several of its 3 frames lie at one place")
+
+
+def test_refuses_channels_between_frames_in_ome_whose_names_have_a_prefix(tmp_path):
+    path = tmp_path / "movie.tif"
+    text = '<o:OME xmlns:o="x"><o:Image><o:Pixels SizeT="3" SizeC="2" SizeZ="1"/></o:Image></o:OME>'
+    tifffile.imwrite(path, np.zeros((6, 12, 20), np.uint16), description=text, metadata=None, photometric="minisblack")
+    refuse(path, "holds SizeT=3, SizeC=2: channels or planes lie between the frames")

@@ -71,7 +71,7 @@ def test_masks_that_are_not_distributed_are_equal_by_their_id():
 
 def test_a_column_refers_to_a_segmentation_that_is_there():
     table = Table("t", (Column("cell", [0], rows_of="Cell"),))
-    with pytest.raises(BadSource, match="column cell names rows of Cell; expected one of Cells"):
+    with pytest.raises(BadSource, match="column cell of t names rows of Cell; expected one of Cells"):
         Session("s", "A session.", (cells(), table))
 
 

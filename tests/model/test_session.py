@@ -10,9 +10,15 @@ import pytest
 from nwbridge import (
     BadSource,
     Channel,
+    Column,
     Device,
+    Electrode,
+    Events,
     Finding,
+    Image,
+    Intervals,
     LazyArray,
+    Localizations,
     Movie,
     Plane,
     PluginFault,
@@ -20,10 +26,13 @@ from nwbridge import (
     Segmentation,
     Session,
     Subject,
+    Table,
+    Units,
 )
 from nwbridge.arrays import from_numpy
 from nwbridge.errors import BadOption
 
+TIMES = (Column("start_time", [0.0]), Column("stop_time", [1.0]))
 PIXELS = np.array([[1, 2], [3, 40]])
 
 
@@ -167,7 +176,7 @@ def test_element_names_stand_once():
 
 @pytest.mark.parametrize("name", ["left/right", "a:b"])
 def test_element_names_can_be_names_in_the_file(name):
-    with pytest.raises(BadSource, match=f"session a: an element is named {name}; expected a name without / and :"):
+    with pytest.raises(BadSource, match=f"session a: an element is named {name!r}; expected a name without / and :"):
         Session("a", "A session.", (movie(name),))
 
 
@@ -237,3 +246,70 @@ def test_a_finding_is_one_line_whatever_it_was_made_of():
 def test_a_finding_has_one_of_three_severities():
     with pytest.raises(PluginFault, match="severity 'fatal'; expected one of error, warning, hint"):
         Finding("fatal", "seen")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Device("a/b"), "a device is named 'a/b'; expected a name without / and :"),
+        (lambda: Device(""), "a device is named ''"),
+        (lambda: Channel("device"), "an optical channel is named device, which NWB uses itself"),
+        (lambda: Plane("a:b"), "an imaging plane is named 'a:b'"),
+        (lambda: Electrode(".."), r"an electrode is named '\.\.'"),
+        (lambda: Image("object_id", movie().data.first(1)), "an image is named object_id, which NWB uses itself"),
+        (lambda: Column("colnames", [1]), "a column is named colnames, which NWB uses itself"),
+        (
+            lambda: Session("a", "S.", (movie("source_files"),)),
+            "an element is named source_files, which NWB uses itself",
+        ),
+        (lambda: Table("t", (Column("a_index", [1]), Column.ragged("a", [[1]]))), "t: two columns are named a_index"),
+        (lambda: Intervals("i", (*TIMES, Column("timeseries", [1]))), "i has a column timeseries, which NWB uses for"),
+        (
+            lambda: Units(columns=(Column.ragged("spike_times", [[1.0]]), Column("electrodes", [1]))),
+            "column electrodes",
+        ),
+        (
+            lambda: Events("e", (Column("timestamp", ["noon"]),)),
+            "e: column timestamp holds <U4; expected a number a row",
+        ),
+        (lambda: movie(binning=1.5), "binning is 1.5; expected a whole number"),
+        (lambda: movie(timestamps=from_numpy(np.array([b"a"] * 20))), "timestamps of shape .* expected one number"),
+    ],
+)
+def test_names_and_columns_that_no_file_can_have_are_refused(make, words):
+    with pytest.raises(BadSource, match=words):
+        make()
+
+
+def test_two_devices_of_one_name_are_one():
+    one, other = Plane("A", device=Device("Scope", model="1")), Plane("B", device=Device("Scope", model="2"))
+    with pytest.raises(BadSource, match="two devices are named Scope"):
+        Session("a", "S.", (movie("a", plane=one), movie("b", plane=other)))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0, 2], "column cell of t has rows 0 to 2; Cells has 2 regions"),
+        ([-1, 0], "has rows -1 to 0"),
+        ([0.0, 1.0], "holds float64; expected row numbers of Cells"),
+    ],
+)
+def test_a_reference_to_regions_is_a_row_number(values, words):
+    cells = segmentation(Region(PIXELS), Region(PIXELS))
+    with pytest.raises(BadSource, match=words):
+        Session("a", "S.", (cells, Table("t", (Column("cell", values, rows_of="Cells"),))))
+
+
+def test_a_segmentation_does_not_refer_to_itself():
+    cells = dataclasses.replace(segmentation(Region(PIXELS)), columns=(Column("next", [0], rows_of="Cells"),))
+    with pytest.raises(
+        BadSource, match="names rows of Cells; expected one of the segmentations, of which there is none"
+    ):
+        Session("a", "S.", (cells,))
+
+
+def test_localizations_were_found_in_a_movie():
+    found = Localizations("l", (Column("x", [1.0]), Column("y", [1.0])), found_in="Movie")
+    with pytest.raises(BadSource, match="l was found in Movie; expected the name of a movie"):
+        Session("a", "S.", (movie(), found))

@@ -4,8 +4,10 @@ import pytest
 
 from nwbridge.nwb.facts import stated, stating
 
+WORDS = [None, "cells", "cells [of two kinds]", "a; b: c", "50 % [x: y]z", "x [kind: y]", "[unit: m]", "x []"]
 
-@pytest.mark.parametrize("words", [None, "cells", "cells [of two kinds]", "a; b: c", "50 % [x: y]z"])
+
+@pytest.mark.parametrize("words", WORDS)
 @pytest.mark.parametrize(
     "facts",
     [{}, {"kind": "denoised"}, {"made_from": "a; b] 50 % [x", "unit": "dB; 20 log10 [ratio]"}, {"made_from": ""}],
@@ -21,4 +23,5 @@ def test_facts_that_nobody_knows_are_not_written():
 
 def test_other_programs_descriptions_have_no_facts():
     assert stated("ROI [1]") == ("ROI [1]", {})
+    assert stated("GCaMP6f [dilution: 1 to 5]") == ("GCaMP6f [dilution: 1 to 5]", {})
     assert stated("") == (None, {})

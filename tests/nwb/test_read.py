@@ -1,5 +1,6 @@
 """What is written reads back: every element, with h5py as the independent reader of the values between."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from nwbridge.plugins import Plugin, Registry
 from nwbridge.testing.holdings import arrays_of, content_of, read_all, values_in
 
 ROWS, COLUMNS, FRAMES = 12, 17, 50
+MASKS = "processing/ophys/ImageSegmentation/Cells"
 RNG = np.random.default_rng(0)
 PLANE = Plane("Plane", "layer 2/3", Device("Scope", "a scope", "Maker", "Model 1"), (Channel("Green", "GFP", 520.0),))
 VOLUME = Plane("Volume", pixel_um=(1.0, 2.0, 5.0))
@@ -413,3 +415,239 @@ def test_a_cell_without_spikes_has_none_and_no_complaint(tmp_path):
     )
     assert content_of(read(path)).of(Units) == (units,)
     assert [finding for finding in nwbridge.validate(path) if finding.severity == "error"] == []
+
+
+def traces_of(masks, name, values, count):
+    """Return a series of another program's for the first regions of its table."""
+    rows = masks.create_roi_table_region(region=list(range(count)), description="all")
+    return pynwb.ophys.RoiResponseSeries(name=name, data=values, rois=rows, unit="n.a.", rate=1.0)
+
+
+def segmentation_in(stored, pixels, name="Cells"):
+    """Add a segmentation with a pixel a region, as another program would; return its module and its table."""
+    module = stored.processing.get("ophys") or stored.create_processing_module("ophys", "traces")
+    masks = module.data_interfaces.get("ImageSegmentation")
+    if masks is None:
+        masks = pynwb.ophys.ImageSegmentation()
+        module.add(masks)
+    plane = stored.imaging_planes["ImagingPlane"]
+    table = masks.create_plane_segmentation(name=name, description="by others", imaging_plane=plane)
+    for x, y in pixels:
+        table.add_roi(pixel_mask=[(x, y, 1.0)])
+    return module, table
+
+
+def messages(session):
+    return [finding.message for finding in session.findings]
+
+
+def test_names_that_nwb_allows_twice_are_told_apart(tmp_path):
+    values = RNG.random((2, 9, 2))
+
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2), (9, 2)])
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=traces_of(table, "RoiResponseSeries", values[0], 2)))
+        module.add(pynwb.ophys.DfOverF(roi_response_series=traces_of(table, "RoiResponseSeries", values[1], 2)))
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    (cells,) = session.of(Segmentation)
+    found = {traces.kind: read_all(traces.data) for traces in cells.traces}
+    np.testing.assert_array_equal(found["fluorescence"], values[0].T)
+    np.testing.assert_array_equal(found["dff"], values[1].T)
+    (message,) = messages(session)
+    assert re.fullmatch(r"RoiResponseSeries of (\w+) is carried over as \1_RoiResponseSeries", message)
+
+
+def test_traces_of_one_region_may_have_no_axis_for_it(tmp_path):
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2)])
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=traces_of(table, "F", np.arange(9.0), 1)))
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    (traces,) = session.of(Segmentation)[0].traces
+    np.testing.assert_array_equal(read_all(traces.data), [np.arange(9.0)])
+    assert messages(session) == []
+
+
+def test_traces_that_do_not_fit_the_regions_spoil_no_regions(tmp_path):
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2), (9, 2)])
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=traces_of(table, "F", np.ones((2, 50)), 2)))
+
+    with pytest.warns(UserWarning, match="transpose"):
+        path = foreign(tmp_path / "x.nwb", change)
+    session = read(path)
+    assert [len(cells) for cells in session.of(Segmentation)] == [2]
+    assert messages(session) == [
+        "F (RoiResponseSeries) is not carried over: its values are (2, 50); expected (time, region) of 2 regions"
+    ]
+
+
+def test_pixels_outside_the_plane_s_movie_give_the_size_themselves(tmp_path):
+    session = read(foreign(tmp_path / "x.nwb", lambda stored: segmentation_in(stored, [(3, 2), (99, 50)])))
+    assert session.of(Segmentation)[0].image_shape == (51, 100)
+
+
+def test_a_table_is_carried_without_the_columns_that_the_model_cannot_hold(tmp_path):
+    def change(stored):
+        stored.add_trial_column("choice", "left or right")
+        movie = stored.acquisition["TwoPhotonSeries"]
+        for start, choice in ((0.0, "left"), (2.0, "right")):
+            stored.add_trial(start_time=start, stop_time=start + 1, choice=choice, timeseries=[movie])
+        table = pynwb.core.DynamicTable(name="steps", description="lists of lists")
+        table.add_column("step", "numbers", index=2)
+        table.add_column("kind", "words", enum=["a", "b"])
+        table.add_row(step=[[1, 2], [3]], kind="b")
+        table.add_row(step=[[4]], kind="a")
+        stored.add_analysis(table)
+        rows = pynwb.core.DynamicTableRegion(name="row", description="of steps", data=[0, 1], table=table)
+        numbers = pynwb.core.VectorData(name="n", description="numbers", data=[5, 6])
+        stored.add_analysis(pynwb.core.DynamicTable(name="other", description="o", columns=[rows, numbers], id=[7, 9]))
+
+    with pytest.warns(UserWarning, match="EnumData is experimental"):
+        path = foreign(tmp_path / "x.nwb", change)
+    session = read(path)
+    tables = {table.name: table for table in session.of(Table)}
+    assert {name: [column.name for column in table.columns] for name, table in tables.items()} == {
+        "trials": ["start_time", "stop_time", "choice"],
+        "steps": ["kind"],
+        "other": ["n"],
+    }
+    assert tables["trials"]["choice"].values.tolist() == ["left", "right"]
+    assert tables["steps"]["kind"].values.tolist() == ["b", "a"]
+    found = sorted(messages(session))
+    assert found[1:] == [
+        "column step of steps is not carried over: its rows hold lists of lists",
+        "column timeseries of trials is not carried over: column timeseries holds "
+        "[('idx_start', '<i4'), ('count', '<i4'), ('timeseries', 'O')]; expected numbers or text",
+        "row ids of other (DynamicTable) cannot be carried over",
+    ]
+    assert found[0].startswith("column row of other is not carried over: it refers to rows of steps")
+
+
+def test_what_the_model_has_no_field_for_is_named(tmp_path):
+    def change(stored):
+        stored.create_device("Lamp")
+        stored.add_acquisition(pynwb.TimeSeries(name="s", data=[1.0], unit="m", rate=1.0, comments="broken"))
+        stored.add_acquisition(pynwb.TimeSeries(name="t", data=[1.0], unit="m", rate=1.0, description="x [of: y]"))
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    assert set(messages(session)) == {
+        "Lamp (Device) is not carried over",
+        "comments of s (TimeSeries) cannot be carried over",
+    }
+    assert [series.description for series in session.of(Series)] == [None, "x [of: y]"]
+
+
+def test_zeros_that_others_write_for_what_they_do_not_know_are_unknown(tmp_path):
+    path = foreign(tmp_path / "x.nwb", lambda stored: None)
+    with h5py.File(path, "a") as stored:
+        plane = stored["general/optophysiology/ImagingPlane"]
+        plane["excitation_lambda"][()] = 0.0
+        plane["grid_spacing"] = [2e-6, 3.3e-6]
+        plane["grid_spacing"].attrs["unit"] = "meters"
+    session = read(path)
+    (movie,) = session.of(Movie)
+    assert movie.plane.excitation_nm is None
+    assert movie.plane.pixel_um == (3.3, 2.0)  # row, column
+    assert messages(session) == ["imaging plane ImagingPlane: an excitation of 0.0 is taken as unknown"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda file: file["acquisition/TwoPhotonSeries"].attrs.__setitem__("neurodata_type", "Odd"),
+            r"\(Odd\) is not",
+        ),
+        (lambda file: file["acquisition"].create_dataset("loose", data=[1]), r"acquisition/loose \(data set\) is not"),
+        (lambda file: file["acquisition/TwoPhotonSeries"].pop("data"), "a data set is missing"),
+        (
+            lambda file: file["acquisition/TwoPhotonSeries/starting_time"].attrs.__setitem__("rate", 0.0),
+            "rate of 0.0 Hz",
+        ),
+        (lambda file: file[f"{MASKS}/pixel_mask_index"].__setitem__(1, 99), "do not grow to the 2 pixels"),
+        (lambda file: file[f"{MASKS}/pixel_mask_index"].__setitem__(0, 2), "expected whole numbers of shape"),
+        (lambda file: file[f"{MASKS}/id"].__setitem__(slice(None), 4), "expected every id once"),
+        (lambda file: file["session_start_time"].__setitem__((), "2020-01-31T12:00:00"), "states no time zone"),
+    ],
+)
+def test_what_is_wrong_in_one_place_is_named_and_spoils_no_other(tmp_path, damage, message):
+    path = foreign(tmp_path / "x.nwb", lambda stored: segmentation_in(stored, [(3, 2), (9, 2)]))
+    with h5py.File(path, "a") as file:
+        damage(file)
+    session = read(path)
+    assert len(session.elements) >= 1
+    assert re.search(message, "; ".join(messages(session)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file[MASKS].attrs.__setitem__("colnames", ["pixel_mask", "absent"]), r"\('absent'\)"),
+        (lambda file: file["acquisition/TwoPhotonSeries"].pop("imaging_plane"), "missing argument 'imaging_plane'"),
+        (lambda file: file[f"{MASKS}/pixel_mask_index"].attrs.__setitem__("target", h5py.Reference()), "reference"),
+        (lambda file: file["session_start_time"].__setitem__((), "yesterday"), "yesterday"),
+    ],
+)
+def test_what_pynwb_cannot_open_is_refused_in_one_line(tmp_path, damage, message):
+    path = foreign(tmp_path / "x.nwb", lambda stored: segmentation_in(stored, [(3, 2), (9, 2)]))
+    with h5py.File(path, "a") as file:
+        damage(file)
+    with pytest.raises(BadSource, match=message) as refused:
+        read(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused_in_one_line(file, tmp_path, share):
+    data = file.read_bytes()
+    (tmp_path / "x.nwb").write_bytes(data[: int(share * len(data))])
+    with pytest.raises(BadSource, match="truncated file"):
+        read(tmp_path / "x.nwb")
+
+
+ODD = [
+    replace(
+        MOVIE, name="µ é [x] 💡", description="words [kind: like facts]", plane=replace(PLANE, description="[unit: m]")
+    ),
+    replace(MOVIE, name="Flat", data=lazy(1, 1, 4, dtype=np.dtype(">u2"))),
+    replace(MOVIE, name="Fluorescence", made_from="Flat; 50 %]"),
+    replace(MOVIE, name="Twin", plane=Plane("Twin", device=Device("Other", None, "Another maker", "Model 1"))),
+    Segmentation("Unmasked of a known image", (Region(None, id=-4),), (ROWS, COLUMNS), PLANE),
+    Segmentation("Nothing of an unknown image", (), None, PLANE),
+    Segmentation(
+        "One",
+        (Region(np.array([[1, 2]]), np.array([np.nan]), id=-(2**63)),),
+        (ROWS, COLUMNS),
+        PLANE,
+        traces=(Traces("t", arrays.from_numpy(np.array([[np.inf]], ">f4")), rate_hz=1.0),),
+    ),
+    Table(
+        "trials", (Column("x [nm]", np.array([""])), Column.ragged("text", [["a", ""]]), Column("n" * 200, np.ones(1)))
+    ),
+    Table("wide", tuple(Column(f"c{n}", np.arange(2)) for n in range(300))),
+    Table(
+        "blocks", (Column.ragged("block", [np.zeros((2, 3)), np.ones((1, 3))]), Column("max", np.full(2, 2**64 - 1)))
+    ),
+    Parameters(
+        "odd", {"": 2**200, "a/b": "\x01\n", "µ": [[], ["é", None]], "long": list(range(9999))}, "x [table of: y]"
+    ),
+]
+
+
+@pytest.mark.parametrize("element", ODD, ids=lambda element: element.name[:20])
+def test_odd_content_reads_back(element, tmp_path):
+    session = Session("s", "Odd.", (element,) if element.name != "Twin" else (MOVIE, element))
+    found = read(converted(tmp_path / "odd", session))
+    assert content_of(found) == content_of(session)
+    assert found.findings == ()
+
+
+def test_times_of_any_type_are_written_as_doubles(tmp_path):
+    times = np.array([1, 5, 6], ">i4")
+    series = Series("s", lazy(3), timestamps=arrays.from_numpy(times))
+    path = converted(tmp_path / "times", Session("s", "Times.", (series,)))
+    with h5py.File(path) as stored:
+        assert stored["acquisition/s/timestamps"].dtype == np.float64
+        np.testing.assert_array_equal(stored["acquisition/s/timestamps"][()], times)

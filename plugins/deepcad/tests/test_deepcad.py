@@ -204,29 +204,34 @@ def test_refuses_a_group_that_the_table_has_not(tmp_path, group):
         nwbridge.inspect(pair(tmp_path / "data"), options={"group": group})
 
 
-def test_asks_which_of_several_recordings(tmp_path):
+def test_offers_several_recordings_by_name(tmp_path):
     other = [name.replace("0.2power", "0.3power") for name in (LOW, HIGH)]
     folder = pair(pair(tmp_path / "data"), names=other, low=frames(3), high=frames(4))
     archive = shutil.make_archive(str(tmp_path / "both"), "zip", folder)
-    with pytest.raises(BadSource, match=r"0\.2power_00001_MC\.tif, .*0\.3power_00001_MC\.tif; .* --recording"):
+    names = tuple(f"1_550Vx575H_FOV_30Hz_0.{power}power_00001_MC" for power in (2, 3))
+    assert nwbridge.recordings(archive) == names
+    with pytest.raises(BadOption, match=r"holds 2 recordings .* --only NAME"):
         nwbridge.inspect(archive)
-    with pytest.raises(BadOption, match=r"no recording fits --recording 0\.9power"):
-        nwbridge.inspect(archive, options={"recording": "0.9power"})
-    with pytest.raises(BadOption, match=r"2 recordings that fit 550V"):
-        nwbridge.inspect(archive, options={"recording": "550V"})
-    result = nwbridge.convert(archive, tmp_path / "out.nwb", options={"recording": other[0]})
+    result = nwbridge.convert(archive, tmp_path / "out.nwb", only=names[1])
     assert_pair(tmp_path / "out.nwb", frames(3), frames(4))
-    assert result.session_id == "1_550Vx575H_FOV_30Hz_0.3power_00001_MC"
+    assert result.session_id == names[1]
 
 
 def test_tells_equal_names_in_several_folders_apart(tmp_path):
     for number in (1, 2):
         pair(tmp_path / "data" / f"day{number}", low=frames(number), high=frames(10 + number))
-    with pytest.raises(BadSource, match=r"day1/.*, day2/.*--recording"):
+    results = list(nwbridge.convert_each(tmp_path / "data", tmp_path / "out"))
+    names = [f"day{number}_1_550Vx575H_FOV_30Hz_0.2power_00001_MC" for number in (1, 2)]
+    assert [result.session_id for result in results] == names
+    for number, name in enumerate(names, 1):
+        assert_pair(tmp_path / "out" / f"{name}.nwb", frames(number), frames(10 + number))
+
+
+def test_refuses_recordings_whose_files_would_have_one_name(tmp_path):
+    pair(tmp_path / "data" / "day1")
+    pair(tmp_path / "data", names=[f"day1_{name}" for name in (LOW, HIGH)])
+    with pytest.raises(BadSource, match=r"names of its recordings are too alike: .*day1/.*; rename some"):
         nwbridge.inspect(tmp_path / "data")
-    result = nwbridge.convert(tmp_path / "data", tmp_path / "out.nwb", options={"recording": "day2"})
-    assert result.session_id == "day2_1_550Vx575H_FOV_30Hz_0.2power_00001_MC"
-    assert_pair(tmp_path / "out.nwb", frames(2), frames(12))
 
 
 def test_refuses_two_movies_of_one_detection_path(tmp_path):

@@ -6,12 +6,14 @@ from nwbridge.arrays.movies import from_function, from_hdf5, from_npy, from_nump
 from nwbridge.arrays.rearranged import rearranged
 from nwbridge.arrays.stacks import TiffPages, from_binary, from_tiff, tiff_pages
 from nwbridge.arrays.tags import TiffTags, tiff_tags
+from nwbridge.safety import check_hdf5
 
 __all__ = [
     "Blob",
     "Files",
     "TiffPages",
     "TiffTags",
+    "check_hdf5",
     "files_in",
     "from_binary",
     "from_function",

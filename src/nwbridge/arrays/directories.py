@@ -29,6 +29,7 @@ _BITS = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 # TIFF method -> the most bytes that one stored byte can stand for: none, LZW, deflate twice, PackBits, zstd twice
 _MOST = {1: 1, 5: 4096, 8: 1040, 32946: 1040, 32773: 64, 34926: 1 << 16, 50000: 1 << 16}
 _LAYOUT = {254, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 317, 322, 323, 324, 325, 339, 32997, 32998}
+_LAYOUT |= {33629}  # MetaMorph's (UIC2): one value for each plane
 _SAYINGS = {282, 283, 296, 305, 306, 315, 50838, 50839}  # resolution, texts, ImageJ's own
 
 
@@ -78,8 +79,8 @@ class Directories:
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
         version = struct.unpack(order + "H", head[2:4])[0] if order and len(head) >= 8 else None
         if order is None or version not in (42, 43):
-            found = f"{head[:4]!r}" if head else "an empty file"
-            raise BadSource(f"{blob.name} is not a TIFF: it begins with {found}")
+            found = f"begins with {head[:4]!r}" if len(head) >= 8 else f"has {blob.size} bytes"
+            raise BadSource(f"{blob.name} is not a TIFF: it {found}")
         if version == 43 and len(head) < 16:
             raise BadSource(f"{blob.name} ends inside its first 16 bytes: it is cut off")
         self.order, self.big = order, version == 43
@@ -248,6 +249,11 @@ def _dtype(tags: Tags) -> np.dtype[Any]:
         )
     if photometric == 3 or tags.one(266, 1) != 1 or tags.one(254, 0) & 0b101:
         raise BadSource(f"{tags.where} is a palette, mask or preview image; expected a frame of plain numbers")
+    if tags.count(33629) > 1:
+        raise BadSource(
+            f"{tags.where} alone describes a MetaMorph stack (STK) of {tags.count(33629):,} planes: "
+            "save it as a TIFF with a page for each"
+        )
     bits, sample = tags.one(258, 1), tags.one(339, 1)
     kind = _KINDS.get(sample, "")
     if bits not in _BITS.get(kind, ()):

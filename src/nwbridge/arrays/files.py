@@ -126,13 +126,15 @@ def _folder(folder: Path) -> dict[str, Blob]:
     def refuse(error: OSError) -> None:
         raise BadSource(f"{error.filename} cannot be read: {error.strerror}")
 
-    blobs, seen = {}, set()
+    blobs: dict[str, Blob] = {}
+    above: dict[str, frozenset[tuple[int, int]]] = {}  # of each folder: itself and those that it lies in
     for top, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
         stat = os.stat(top)  # noqa: PTH116
-        if (stat.st_dev, stat.st_ino) in seen:  # a link that leads back up
+        known = above.get(os.path.dirname(top), frozenset())  # noqa: PTH120
+        if (stat.st_dev, stat.st_ino) in known:  # a link that leads back up
             folders.clear()
             continue
-        seen.add((stat.st_dev, stat.st_ino))
+        above[top] = known | {(stat.st_dev, stat.st_ino)}
         folders[:] = [name for name in folders if not _hidden(name)]
         for name in names:
             file = Path(top, name)
@@ -186,7 +188,9 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
     """Refuse a member of a zip that may be made to harm, or that cannot be read here."""
     name = member.filename
     where = f"{path.name}: member {name!r}"
-    if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+    if "\\" in name:
+        raise BadSource(f"{where} has a backslash in its name; refused: zip the folder again with another program")
+    if name.startswith("/") or ".." in name.split("/"):
         raise BadSource(f"{where} points outside the zip; refused")
     if not name.isprintable():
         raise BadSource(f"{where} has control characters in its name; refused")

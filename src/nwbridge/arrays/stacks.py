@@ -69,6 +69,10 @@ class TiffPages:
                 itertools.chain((page.description for page in frames.pages), itertools.repeat("")), frames.count
             )
 
+    def openings(self) -> list[str | None]:
+        """Return the first ImageDescription of each file; None for one that should be the first file's."""
+        return [part.pages[0].description if isinstance(part, Frames) else None for part in self.parts]
+
 
 def tiff_pages(blobs: Blob | Sequence[Blob]) -> TiffPages:
     """Return the pages of one TIFF or several in the given order, as `from_tiff`, and how many each file has.

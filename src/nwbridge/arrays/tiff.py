@@ -39,8 +39,8 @@ def declared_frames(description: str) -> int | None:
             return max(1, math.prod(int(size) for size in shape[:-2]))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
-    if "<OME" in description and "FileName=" not in description and description.count("<Pixels") == 1:
-        pixels = description[description.index("<Pixels") :].split(">", 1)[0]
+    if "FileName=" not in description and len(images := _ome_images(description)) == 1:
+        pixels = images[0].split(">", 1)[0]
         sizes = [re.search(rf'\bSize{axis}="(\d{{1,18}})"', pixels) for axis in "TCZ"]
         if all(sizes):
             return math.prod(int(match.group(1)) for match in sizes if match)
@@ -56,13 +56,20 @@ def interleaved(description: str) -> str | None:
         return _stacked_axes(description)
     if description.startswith("ImageJ="):
         stated = re.findall(r"^(channels|slices|frames)=(\d{1,9})\s*$", description, re.MULTILINE)
-    elif "<OME" in description and "<Pixels" in description:
-        pixels = description[description.index("<Pixels") :].split(">", 1)[0]
+    elif images := _ome_images(description):
+        pixels = images[0].split(">", 1)[0]
         stated = re.findall(r'\b(Size[CZT])="(\d{1,9})"', pixels)
     else:
         return None
     several = [f"{key}={count}" for key, count in stated if int(count) > 1]
     return ", ".join(several) if len(several) > 1 else None
+
+
+def _ome_images(description: str) -> list[str]:
+    """Return what follows each Pixels of an OME-XML, whose names may have a prefix; nothing where it is none."""
+    if not re.search(r"<(?:\w{1,99}:)?OME[\s>]", description):
+        return []
+    return re.split(r"<(?:\w{1,99}:)?Pixels(?=\s)", description)[1:]
 
 
 def _stacked_axes(description: str) -> str | None:
@@ -226,7 +233,11 @@ def _find(handle: Handle, blob: Blob, between: bool) -> Frames:
     if len(pages) == 1 and declared is not None and declared > 1:
         return _stacked(first, declared, blob)
     if declared is not None and first.description.startswith("{"):  # tifffile describes each appended stack
-        declared += sum(declared_frames(p.description) or 1 for p in pages[1:] if p.description.startswith("{"))
+        appended = [page.description for page in pages[1:] if page.description.startswith("{")]
+        declared += sum(declared_frames(text) or 1 for text in appended)
+        parts = interleaved(first.description)
+        if odd := next((other for text in appended if (other := interleaved(text)) and other != parts), None):
+            raise BadSource(f"{blob.name} holds stacks of several forms, one of {odd}: save each as a file of its own")
     if len(pages) == 1 and declared is None:
         _refuse_undescribed(first, directories.first, blob)
     if declared is not None and declared != len(pages):
@@ -288,3 +299,5 @@ def _check_extent(pages: Sequence[Page], blob: Blob) -> None:
         raise BadSource(f"{blob.name} is cut off: {whole:,} of {len(pages):,} frames are present")
     if stored > blob.size:
         raise BadSource(f"{blob.name} has {blob.size:,} bytes and claims {stored:,} of frames: it is damaged")
+    if len({page.offsets[0] for page in pages}) < len(pages):
+        raise BadSource(f"{blob.name}: several of its {len(pages):,} frames lie at one place: it is damaged")

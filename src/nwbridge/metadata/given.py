@@ -175,7 +175,8 @@ def _put(content: dict[str, Any], path: list[str], value: str, form: Mapping[str
         texts: list[Any] = content.get(path[0], []) + parts  # said twice, both count
         content[path[0]] = [_number(part, where) for part in parts] if items.get("type") == "number" else texts
     else:
-        content[path[0]] = _number(value, where) if inner.get("type") == "number" else value
+        kind = inner.get("type")
+        content[path[0]] = _number(value, where) if kind in ("number", "integer") else value
 
 
 def _number(text: str, where: str) -> float:

@@ -14,7 +14,7 @@ SESSION = {"session_id": "id", "session_description": "description", "session_st
 SUBJECT = {"age__reference": "age_reference"}
 PLANE = {"excitation_lambda": "excitation_nm", "imaging_rate": "rate_hz", "grid_spacing": "pixel_um"}
 CHANNEL = {"emission_lambda": "emission_nm"}
-SERIES = {"rate": "rate_hz"}
+SERIES = {"rate": "rate_hz", "exposure_time": "exposure_s"}
 REFERENCES = ("name", "device", "imaging_plane", "optical_channel")
 
 

@@ -64,7 +64,16 @@ def fields(session: Session, given: Metadata) -> list[Field]:
         found += _named("Device", plane.device.name, {}, session, given)
         found += _named("ImagingPlane", plane.name, _plane_values(plane), session, given)
     for movie in session.of(Movie):
-        values = {"rate": movie.rate_hz} if movie.timestamps is None else {}
+        values: dict[str, Any] = {"rate": movie.rate_hz} if movie.timestamps is None else {}
+        stated = {
+            "exposure_time": movie.exposure_s,
+            "binning": movie.binning,
+            "pmt_gain": movie.pmt_gain,
+            "unit": movie.unit,
+            "conversion": None if movie.conversion == 1 else movie.conversion,
+            "offset": movie.offset or None,
+        }
+        values |= {key: value for key, value in stated.items() if value is not None}
         found += _named(movie.series_type, movie.name, values, session, given)
     return [field for number, field in enumerate(found) if field not in found[:number]]
 

@@ -80,6 +80,11 @@ class _Field:
         return np.asarray(self.rows[key][self.name])
 
 
+def is_number(dtype: np.dtype[Any]) -> bool:
+    """Whether values are integers, float32 or float64: what NWB can hold."""
+    return dtype.kind in "ui" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
+
+
 def is_positive(value: float) -> bool:
     """Whether a float can hold it, above 0; whole numbers may be longer than any float."""
     try:
@@ -96,5 +101,8 @@ def check_clock(
         raise BadSource(f"{label}: a rate of {rate_hz} Hz was found; expected more than 0")
     if not math.isfinite(start_s):
         raise BadSource(f"{label}: it starts at {start_s} s; expected a finite number")
-    if timestamps is not None and timestamps.shape != (count,):
-        raise BadSource(f"{label}: timestamps of shape {timestamps.shape}; expected one for each of {count} samples")
+    if timestamps is not None and (timestamps.shape != (count,) or not is_number(timestamps.dtype)):
+        raise BadSource(
+            f"{label}: timestamps of shape {timestamps.shape}, {timestamps.dtype}; "
+            f"expected one number for each of {count} samples"
+        )

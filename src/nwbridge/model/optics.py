@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-
 from nwbridge.errors import BadSource
-from nwbridge.model.lazy import LazyArray, check_clock, is_positive
+from nwbridge.model.lazy import LazyArray, check_clock, is_number, is_positive
+from nwbridge.model.names import check_name
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,9 @@ class Device:
     manufacturer: str | None = None
     model: str | None = None
 
+    def __post_init__(self) -> None:
+        check_name("a device", self.name, ("models",))
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -29,6 +31,9 @@ class Channel:
     name: str = "OpticalChannel"
     description: str | None = None
     emission_nm: float | None = None  # centre of the detected band
+
+    def __post_init__(self) -> None:
+        check_name("an optical channel", self.name, ("device", "location", "indicator", "description"))
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,13 @@ class Plane:
     pixel_um: tuple[float, ...] | None = None  # (row spacing, column spacing[, plane spacing])
 
     def __post_init__(self) -> None:
+        check_name("an imaging plane", self.name, ("description",))
         names = [channel.name for channel in self.channels]
         if not names or len(set(names)) < len(names):
             raise BadSource(f"imaging plane {self.name} has the channels {names}; expected one or more, each name once")
         emissions = [channel.emission_nm for channel in self.channels]
+        if self.pixel_um is not None:
+            object.__setattr__(self, "pixel_um", tuple(float(size) for size in self.pixel_um))
         for value in (self.rate_hz, self.excitation_nm, *emissions, *(self.pixel_um or ())):
             if value is not None and not is_positive(value):
                 raise BadSource(
@@ -91,10 +99,12 @@ class Movie:
                 f"movie {self.name} was described as {self.data.shape}; "
                 "expected (time, row, column) or (time, row, column, plane), none of them 0"
             )
-        if self.data.dtype.kind not in "uif" or self.data.dtype == np.float16:
+        if not is_number(self.data.dtype):
             raise BadSource(f"movie {self.name}: values are {self.data.dtype}; expected integers, float32 or float64")
         if not all(math.isfinite(n) for n in (self.conversion, self.offset, self.pmt_gain or 0)):
             raise BadSource(f"movie {self.name}: conversion, offset or gain is not a finite number")
+        if self.binning is not None and self.binning != int(self.binning):
+            raise BadSource(f"movie {self.name}: binning is {self.binning}; expected a whole number")
         for what, value in (("exposure", self.exposure_s), ("binning", self.binning)):
             if value is not None and not is_positive(value):
                 raise BadSource(f"movie {self.name}: {what} is {value}; expected more than 0")
@@ -121,12 +131,13 @@ class Image:
     pixel_um: tuple[float, float] | None = None  # (row spacing, column spacing)
 
     def __post_init__(self) -> None:
+        check_name("an image", self.name, ("description", "order_of_images"))
         shape = self.data.shape
         if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] not in (3, 4)):
             raise BadSource(
                 f"image {self.name} was described as {shape}; expected (row, column) or (row, column, 3 or 4)"
             )
-        if self.data.dtype.kind not in "uif" or self.data.dtype == np.float16:
+        if not is_number(self.data.dtype):
             raise BadSource(f"image {self.name}: values are {self.data.dtype}; expected integers, float32 or float64")
         if self.pixel_um is not None and not (len(self.pixel_um) == 2 and all(map(is_positive, self.pixel_um))):
             raise BadSource(f"image {self.name}: a pixel of {self.pixel_um} µm; expected (row, column), more than 0")

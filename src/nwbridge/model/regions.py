@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nwbridge.errors import BadSource, PluginFault
-from nwbridge.model.lazy import LazyArray, check_clock
+from nwbridge.model.lazy import LazyArray, check_clock, is_number
 from nwbridge.model.optics import Plane
 from nwbridge.model.tables import Column, check_columns
 
@@ -35,6 +35,7 @@ class Region:
 
 
 Status = Literal["accepted", "undecided", "rejected", "not evaluated"]
+_TAKEN = ("status", *(f"{mask}_mask{index}" for mask in ("image", "pixel", "voxel") for index in ("", "_index")))
 TraceKind = Literal["fluorescence", "denoised", "deconvolved", "detrended", "dff", "background", "other"]
 
 
@@ -52,7 +53,7 @@ class Traces:
     unit: str | None = None
 
     def __post_init__(self) -> None:
-        if len(self.data.shape) != 2 or 0 in self.data.shape or self.data.dtype.kind not in "uif":
+        if len(self.data.shape) != 2 or 0 in self.data.shape or not is_number(self.data.dtype):
             raise BadSource(
                 f"traces {self.name} were described as {self.data.shape} {self.data.dtype}; "
                 "expected numbers as (region, time), neither of them 0"
@@ -105,7 +106,7 @@ class Segmentation:
                 f"{self.name}: {len(self.status)} status values for {count} regions; "
                 f"expected as many, each of {', '.join(get_args(Status))}"
             )
-        check_columns(self.name, self.columns, count, taken=("status",))
+        check_columns(self.name, self.columns, count, taken=_TAKEN)
         for traces in self.traces:
             if traces.data.shape[0] != count:
                 raise BadSource(f"{self.name}: {traces.name} has {traces.data.shape[0]} traces for {count} regions")

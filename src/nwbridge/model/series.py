@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nwbridge.errors import BadSource
-from nwbridge.model.lazy import LazyArray, check_clock
+from nwbridge.model.lazy import LazyArray, check_clock, is_number
+from nwbridge.model.names import check_name
 from nwbridge.model.optics import Device
 
 
@@ -20,6 +21,9 @@ class Electrode:
     device: Device = field(default_factory=lambda: Device("Amplifier"))
     cell_id: str | None = None
     location: str | None = None  # Allen CCF name where it is mouse brain
+
+    def __post_init__(self) -> None:
+        check_name("an electrode", self.name, ("intracellular_recordings",))
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,11 @@ class Series:
     made_from: str | None = None  # an element's name, or words
 
     def __post_init__(self) -> None:
-        if self.data.dtype.kind not in "buif" or not self.data.shape[0]:
-            raise BadSource(f"series {self.name}: {self.data.shape} {self.data.dtype}; expected numbers, at least one")
+        kind, axes = self.data.dtype, len(self.data.shape)
+        if not (is_number(kind) or kind.kind == "b") or not self.data.shape[0] or axes > 4:
+            raise BadSource(
+                f"series {self.name}: {self.data.shape} {kind}; expected numbers, at least one, along 1 to 4 axes"
+            )
         if not (math.isfinite(self.conversion) and math.isfinite(self.offset)):
             raise BadSource(f"series {self.name}: conversion or offset is not a finite number")
         if (self.kind == "current clamp") != (self.electrode is not None):

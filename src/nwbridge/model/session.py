@@ -8,10 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nwbridge.errors import BadOption, BadSource
 from nwbridge.model.findings import Finding
-from nwbridge.model.optics import Movie
+from nwbridge.model.names import check_name
+from nwbridge.model.optics import Movie, Plane
 from nwbridge.model.regions import Segmentation
+from nwbridge.model.series import Electrode
+from nwbridge.model.tables import Column, Localizations
+
+SOURCES = "source_files"  # the table of what was read, which every file has
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,18 @@ class Subject:
 
 
 Element = Any  # one of the records of this package, or a type that a plugin registered with `nwbridge.nwb.build.add`
+
+
+def _check_rows(label: str, column: Column, regions: Mapping[str, int]) -> None:
+    """Raise BadSource unless the column's values are row numbers of a segmentation that comes before."""
+    name, values = str(column.rows_of), column.values
+    if name not in regions:
+        known = ", ".join(sorted(regions)) or "the segmentations, of which there is none"
+        raise BadSource(f"{label} names rows of {name}; expected one of {known}")
+    if values.dtype.kind not in "ui":
+        raise BadSource(f"{label} holds {values.dtype}; expected row numbers of {name}")
+    if isinstance(values, np.ndarray) and values.size and not 0 <= values.min() <= values.max() < regions[name]:
+        raise BadSource(f"{label} has rows {values.min()} to {values.max()}; {name} has {regions[name]} regions")
 
 
 @dataclass(frozen=True)
@@ -71,25 +90,43 @@ class Session:
         repeated = sorted({name for name in names if name is not None and names.count(name) > 1})
         if repeated:
             raise BadSource(f"session {self.id}: several elements are named {repeated[0]}; expected every name once")
-        odd = next((name for name in names if name is not None and {"/", ":"} & set(name)), None)
-        if odd is not None:
-            raise BadSource(f"session {self.id}: an element is named {odd}; expected a name without / and :")
+        for name in names:
+            if name is not None:
+                check_name(f"session {self.id}: an element", name, (SOURCES,))
         born = self.subject.date_of_birth if self.subject else None
         for what, time in (("start", self.start_time), ("date of birth", born)):
             if time is not None and time.tzinfo is None:  # pynwb would take this machine's
                 raise BadSource(f"session {self.id}: the {what} is {time}, without a time zone; expected one with it")
-        for words, kind in (("imaging planes", "plane"), ("electrodes", "electrode")):
+        self._check_shared()
+        self._check_references()
+
+    def _check_shared(self) -> None:
+        """Raise BadSource where two planes, electrodes or devices of one name differ: the file would hold the first."""
+        planes = [plane for e in self.elements if isinstance(plane := getattr(e, "plane", None), Plane)]
+        electrodes = [one for e in self.elements if isinstance(one := getattr(e, "electrode", None), Electrode)]
+        devices = [*(plane.device for plane in planes), *(electrode.device for electrode in electrodes)]
+        shared: dict[str, list[Any]] = {"imaging planes": planes, "electrodes": electrodes, "devices": devices}
+        for words, several in shared.items():
             known: dict[str, Any] = {}
-            for one in filter(None, (getattr(element, kind, None) for element in self.elements)):
+            for one in several:
                 if known.setdefault(one.name, one) != one:
                     raise BadSource(f"session {self.id}: two {words} are named {one.name}; expected a name each")
-        regions = {segmentation.name for segmentation in self.of(Segmentation)}
-        for column in (column for element in self.elements for column in getattr(element, "columns", ())):
-            if column.rows_of is not None and column.rows_of not in regions:
+
+    def _check_references(self) -> None:
+        """Raise BadSource where an element names another that is not there."""
+        movies = {movie.name for movie in self.of(Movie)}
+        for table in self.of(Localizations):
+            if table.found_in is not None and table.found_in not in movies:
                 raise BadSource(
-                    f"session {self.id}: column {column.name} names rows of {column.rows_of}; "
-                    f"expected one of {', '.join(sorted(regions)) or 'the segmentations, of which there is none'}"
+                    f"session {self.id}: {table.name} was found in {table.found_in}; expected the name of a movie"
                 )
+        earlier: dict[str, int] = {}
+        for element in sorted(self.elements, key=lambda e: not isinstance(e, Segmentation)):
+            for column in getattr(element, "columns", ()):
+                if column.rows_of is not None:
+                    _check_rows(f"session {self.id}: column {column.name} of {element.name}", column, earlier)
+            if isinstance(element, Segmentation):
+                earlier[element.name] = len(element)
 
     def of(self, kind: type[Any]) -> tuple[Any, ...]:
         """Return the elements of one type, in order."""

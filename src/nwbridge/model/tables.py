@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nwbridge.errors import BadSource, PluginFault
-from nwbridge.model.lazy import LazyArray, is_positive
+from nwbridge.model.lazy import LazyArray, is_number, is_positive
+from nwbridge.model.names import check_name
 from nwbridge.model.optics import Plane
 
 
@@ -30,17 +31,16 @@ class Column:
     rows_of: str | None = None  # name of the Segmentation whose row numbers the values are
 
     def __post_init__(self) -> None:
+        check_name("a column", self.name, ("id", "colnames", "description"))
         values = self.values if isinstance(self.values, LazyArray) else np.asarray(self.values)
         if isinstance(values, np.ndarray):
             if values.dtype.kind in "OT" and all(isinstance(value, str) for value in values.flat):
                 values = values.astype(str)
             if not values.ndim:
                 raise BadSource(f"column {self.name} is a single value; expected one for each row")
-        kinds = "uif" if isinstance(values, LazyArray) else "buifU"
-        if values.dtype.kind not in kinds or values.dtype == np.float16:
-            raise BadSource(
-                f"column {self.name} holds {values.dtype}; expected numbers{'' if len(kinds) < 4 else ' or text'}"
-            )
+        eager = not isinstance(values, LazyArray)
+        if not is_number(values.dtype) and not (eager and values.dtype.kind in "bU"):
+            raise BadSource(f"column {self.name} holds {values.dtype}; expected numbers{' or text' if eager else ''}")
         object.__setattr__(self, "values", values)
         if self.ends is not None:
             ends = np.asarray(self.ends, np.int64)
@@ -85,6 +85,7 @@ def check_columns(
 ) -> None:
     """Raise BadSource unless names are unique and all columns have one number of rows."""
     names = [*taken, *(column.name for column in columns)]
+    names += [f"{column.name}_index" for column in columns if column.ends is not None]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise BadSource(f"{table}: two columns are named {repeated}; expected every name once")
@@ -103,14 +104,25 @@ class Table:
     description: str | None = None
 
     required: ClassVar[tuple[str, ...]] = ()
+    numeric: ClassVar[tuple[str, ...]] = ()  # columns that have to hold one number a row
+    unfit: ClassVar[tuple[str, ...]] = ()  # names of columns that refer to what the model does not hold
 
     def __post_init__(self) -> None:
         check_columns(self.name, self.columns)
         missing = [name for name in self.required if name not in self]
+        if unfit := next((column.name for column in self.columns if column.name in self.unfit), None):
+            raise BadSource(
+                f"{self.name} has a column {unfit}, which NWB uses for something else; expected another name"
+            )
         if missing or not self.columns:
             raise PluginFault(
                 f"{type(self).__name__} {self.name} has no column {' and '.join(missing) or 'at all'}; expected one"
             )
+        for column in (self[name] for name in self.numeric):
+            if column.values.dtype.kind not in "uif" or column.ends is not None:
+                raise BadSource(
+                    f"{self.name}: column {column.name} holds {column.values.dtype}; expected a number a row"
+                )
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -130,6 +142,8 @@ class Intervals(Table):
     """Spans of time in seconds: columns ``start_time`` and ``stop_time`` and any others; becomes TimeIntervals."""
 
     required: ClassVar[tuple[str, ...]] = ("start_time", "stop_time")
+    numeric: ClassVar[tuple[str, ...]] = required
+    unfit: ClassVar[tuple[str, ...]] = ("timeseries", "tags")
 
 
 @dataclass(frozen=True)
@@ -137,6 +151,7 @@ class Events(Table):
     """Things that happened at a ``timestamp`` in seconds, with any other columns; becomes an EventsTable."""
 
     required: ClassVar[tuple[str, ...]] = ("timestamp",)
+    numeric: ClassVar[tuple[str, ...]] = required
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,7 @@ class Units(Table):
     resolution_s: float | None = None  # the smallest difference between two spike times
 
     required: ClassVar[tuple[str, ...]] = ("spike_times",)
+    unfit: ClassVar[tuple[str, ...]] = ("electrodes", "electrode_group", "waveforms", "waveform_mean", "waveform_sd")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -176,6 +192,8 @@ class Localizations(Table):
     software_version: str | None = None
 
     required: ClassVar[tuple[str, ...]] = ("x", "y")
+    unfit: ClassVar[tuple[str, ...]] = ("imaging_plane", "found_in", "frame_base", "software", "software_version")
+    numeric: ClassVar[tuple[str, ...]] = required
 
     def __post_init__(self) -> None:
         super().__post_init__()

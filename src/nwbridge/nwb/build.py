@@ -16,6 +16,7 @@ from pynwb import NWBFile
 from pynwb.file import Subject as NwbSubject
 
 from nwbridge.model import Segmentation, Session, Subject, Table
+from nwbridge.model.session import SOURCES
 from nwbridge.nwb import localizations, movies, segmentations, series, tables  # noqa: F401 each registers its elements
 from nwbridge.nwb.layout import Layout, add
 
@@ -98,7 +99,7 @@ def _add_sources(session: Session, file: NWBFile) -> None:
     root = os.path.commonpath([path.parent for path in session.files])
     names = [os.fsencode(p.relative_to(root)).decode("utf-8", "replace") for p in session.files]
     table = DynamicTable(
-        name=tables.SOURCES,
+        name=SOURCES,
         description="the files that this NWB file was made from, as they were read",
         columns=[
             VectorData(name="path", description="name, relative to the recording's folder", data=names),

@@ -77,12 +77,12 @@ def localizations_of(table: Any, stored: Stored) -> Iterator[Localizations]:
     columns = tuple(_with_unit(column, table) for column in columns_of(table, stored))
     base = table.frame_base
     yield Localizations(
-        name=table.name,
+        name=stored.name(table),
         columns=columns,
         description=stated(table.description)[0],
-        plane=None if table.imaging_plane is None else plane_of(table.imaging_plane),
+        plane=None if table.imaging_plane is None else plane_of(table.imaging_plane, stored),
         frame_base=None if base is None else int(base),
-        found_in=None if table.found_in is None else table.found_in.name,
+        found_in=None if table.found_in is None else stored.name(table.found_in),
         software=table.software,
         software_version=table.software_version,
     )

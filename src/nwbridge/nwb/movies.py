@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pynwb import NWBFile, ProcessingModule, TimeSeries
 from pynwb.base import Images as NwbImages
 from pynwb.image import GrayscaleImage, RGBAImage, RGBImage
 from pynwb.ophys import OnePhotonSeries, TwoPhotonSeries
 
 from nwbridge.errors import MissingMetadata
-from nwbridge.model import Image, Images, Movie
+from nwbridge.model import Image, Images, LazyArray, Movie, Reader
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Layout, add
 from nwbridge.nwb.planes import as_float, imaging_plane, plane_of
-from nwbridge.nwb.stored import Stored, elements, number, text
+from nwbridge.nwb.stored import Stored, elements, micrometres, number, positive
 
 AXES = (0, 2, 1, 3)  # (time, column, row, plane), from (time, row, column, plane)
 IMAGE_AXES = (1, 0, 2)
@@ -36,10 +40,33 @@ def module(file: NWBFile, name: str) -> ProcessingModule:
 def clock(element: Any, layout: Layout, hint: str) -> dict[str, Any]:
     """Return NWB's words for when samples were taken; MissingMetadata where neither rate nor times are known."""
     if element.timestamps is not None:
-        return {"timestamps": layout.empty(element.timestamps)}
+        return {"timestamps": layout.empty(_as_doubles(element.timestamps))}
     if element.rate_hz is None:
         raise MissingMetadata(f"the frame rate of {element.name} is stated nowhere and NWB requires it: {hint}")
     return {"rate": float(element.rate_hz), "starting_time": float(element.start_s)}
+
+
+def _as_doubles(times: LazyArray) -> LazyArray:
+    """Return times as NWB wants them: as float64."""
+    if times.dtype == np.float64 and times.dtype.isnative:
+        return times
+
+    @contextmanager
+    def opened() -> Iterator[Reader]:
+        with times.open() as reader:
+            yield _Doubles(reader)
+
+    return LazyArray(times.shape, np.dtype(np.float64), opened, times.parallel)
+
+
+@dataclass(frozen=True)
+class _Doubles:
+    """Values of another type as float64."""
+
+    reader: Reader
+
+    def __getitem__(self, key: slice, /) -> npt.NDArray[np.float64]:
+        return np.asarray(self.reader[key]).astype(np.float64)
 
 
 @add.register
@@ -60,7 +87,7 @@ def _(movie: Movie, file: NWBFile, layout: Layout) -> None:
         series = OnePhotonSeries(
             **common,
             exposure_time=as_float(movie.exposure_s),
-            binning=movie.binning,
+            binning=None if movie.binning is None else int(movie.binning),
         )
     else:
         if movie.field_of_view_um is not None:
@@ -81,19 +108,16 @@ def place(made: Any, file: NWBFile, name: str, made_from: str | None) -> None:
 @elements.register
 def _(series: TwoPhotonSeries, stored: Stored) -> Iterator[Movie]:
     view = series.field_of_view
-    yield from _movie(series, stored, field_of_view_um=None if view is None else (_um(view[1]), _um(view[0])))
-
-
-def _um(metres: float) -> float:
-    """Return the shortest number of micrometres that is stored as so many metres."""
-    rounded = (float(f"{metres * 1e6:.{digits}g}") for digits in range(1, 18))
-    return next((um for um in rounded if um * 1e-6 == metres), float(metres) * 1e6)
+    extent = None if view is None or len(view) < 2 else (micrometres(view[1]), micrometres(view[0]))
+    if view is not None and len(view) > 2:
+        stored.say(f"the depth of the field of view of {series.name} cannot be carried over")
+    yield from _movie(series, stored, field_of_view_um=extent)
 
 
 @elements.register
 def _(series: OnePhotonSeries, stored: Stored) -> Iterator[Movie]:
-    binning = None if series.binning is None else int(series.binning)
-    yield from _movie(series, stored, kind="one-photon", exposure_s=number(series.exposure_time), binning=binning)
+    binning = int(series.binning) if positive(series.binning) else None
+    yield from _movie(series, stored, kind="one-photon", exposure_s=positive(series.exposure_time), binning=binning)
 
 
 def _movie(series: Any, stored: Stored, **more: Any) -> Iterator[Movie]:
@@ -102,9 +126,9 @@ def _movie(series: Any, stored: Stored, **more: Any) -> Iterator[Movie]:
         return
     words, facts = stated(series.description)
     yield Movie(
-        name=series.name,
+        name=stored.name(series),
         data=stored.array(series.data, AXES[: len(series.data.shape)]),
-        plane=plane_of(series.imaging_plane),
+        plane=plane_of(series.imaging_plane, stored),
         description=words,
         **stored.clock(series),
         unit=None if series.unit == "n.a." else series.unit,
@@ -159,7 +183,7 @@ def _(images: NwbImages, stored: Stored) -> Iterator[Images]:
         elif image.resolution:
             pixel = (1e4 / float(image.resolution),) * 2
         data = stored.array(image.data, IMAGE_AXES[: len(image.data.shape)])
-        found.append(Image(image.name, data, text(said), pixel))
+        found.append(Image(image.name, data, said, pixel))
     if found:
-        yield Images(images.name, tuple(found), words, made_from(images, facts))
+        yield Images(stored.name(images), tuple(found), words, made_from(images, facts))
         stored.carry(images)

@@ -4,42 +4,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hdmf.common import DynamicTable
-from hdmf.container import AbstractContainer
-from pynwb import NWBHDF5IO, NWBFile, ProcessingModule, TimeSeries
-from pynwb.base import Images
-from pynwb.device import Device, DeviceModel
+import h5py
+import numpy as np
+from pynwb import NWBHDF5IO, NWBFile
 from pynwb.file import Subject as NwbSubject
-from pynwb.icephys import IntracellularElectrode
-from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, ImagingPlane, OpticalChannel
 
 from nwbridge.errors import BadSource, NwbridgeError
-from nwbridge.model import Finding, Session, Subject
+from nwbridge.model import Column, Segmentation, Session, Subject
+from nwbridge.model.session import SOURCES
 from nwbridge.nwb.build import TEXTS, UNKNOWN_NOTE, UNKNOWN_START, UNKNOWN_START_NOTE
 from nwbridge.nwb.localizations import is_localizations, localizations_of
-from nwbridge.nwb.stored import Stored, elements, text
+from nwbridge.nwb.stored import Stored, elements, reason, text
+from nwbridge.nwb.uncarried import uncarried
 from nwbridge.safety import check_hdf5
 
-_STRUCTURE = (
-    NWBFile,
-    NwbSubject,
-    ProcessingModule,
-    Device,
-    DeviceModel,
-    ImagingPlane,
-    OpticalChannel,
-    IntracellularElectrode,
-    ImageSegmentation,
-    Fluorescence,
-    DfOverF,
-)
-_RECORDINGS = "intracellular_recordings"  # made again from the voltages
 _LISTS = ("experimenter", "keywords", "related_publications")
 
 
@@ -58,15 +42,17 @@ def read(path: Path) -> Session:
     except NwbridgeError:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][-200:]
         raise BadSource(
-            f"{path.name} cannot be read as NWB ({reason}): see what nwbridge validate says of it"
+            f"{path.name} cannot be read as NWB ({reason(error)}): see what nwbridge validate says of it"
         ) from error
 
 
 def _session(file: NWBFile, path: Path) -> Session:
     stored = Stored(path, file)
-    found = tuple(_elements(stored))
+    with h5py.File(path, "r") as raw:
+        if datetime.fromisoformat(str(raw["session_start_time"].asstr()[()])).tzinfo is None:
+            stored.say("session_start_time states no time zone; that of this machine is taken")  # pynwb does
+    found = tuple(_referring(tuple(_elements(stored)), stored))
     notes, unknown = _notes(file.notes)
     dated = file.session_start_time != UNKNOWN_START
     description = (file.session_description or "").removesuffix(UNKNOWN_START_NOTE).rstrip()
@@ -79,7 +65,7 @@ def _session(file: NWBFile, path: Path) -> Session:
         subject=_subject(file.subject, unknown),
         files=(path,),
         notes=notes,
-        findings=tuple(_left_out(stored)),
+        findings=tuple(uncarried(stored)),
         origins=origins,
         **_texts(file),
     )
@@ -99,14 +85,49 @@ def _elements(stored: Stored) -> Iterator[Any]:
         places += module.data_interfaces.values()
     places += [*file.analysis.values(), *file.intervals.values(), *_events(file)]
     places += [file.epochs, file.trials, file.invalid_times, file.units]
+    named = [file.units, file.trials, file.epochs, file.invalid_times]  # the model knows these by their names
+    for container in filter(None, named):
+        stored.name(container)
+    stored.names[SOURCES] = 0  # a table of that name is written for every file
     for container in {id(place): place for place in places if place is not None}.values():  # trials are listed twice
         try:
             if is_localizations(container):
                 yield from localizations_of(container, stored)
             else:
                 yield from elements(container, stored)
-        except NwbridgeError as error:
-            stored.leave(container, str(error))
+        except Exception as error:  # noqa: BLE001 one damaged container spoils no other
+            stored.leave(container, error)
+
+
+def _referring(found: tuple[Any, ...], stored: Stored) -> Iterator[Any]:
+    """Yield the elements without what refers to elements, or rows of them, that are not carried."""
+    names = {element.name for element in found}
+    regions = {element.name: element for element in found if isinstance(element, Segmentation)}
+    written: set[str] = set()  # segmentations may refer to those before them
+    for element in found:
+        columns = getattr(element, "columns", ())
+        later = set(regions) - written if isinstance(element, Segmentation) else set()
+        known = {name: one for name, one in regions.items() if name not in later}
+        kept = tuple(column for column in columns if column.rows_of is None or _are_rows(column, known))
+        for name in {column.name for column in columns} - {column.name for column in kept}:
+            stored.say(f"column {name} of {element.name} is not carried over: it refers to regions that are not there")
+        if len(kept) < len(columns):
+            if not kept and not isinstance(element, Segmentation):
+                continue
+            element = replace(element, columns=kept)
+        if getattr(element, "found_in", None) not in (None, *names):
+            stored.say(f"{element.name} was found in {element.found_in}, which is not carried over")
+            element = replace(element, found_in=None)
+        written.add(element.name)
+        yield element
+
+
+def _are_rows(column: Column, regions: Mapping[str, Segmentation]) -> bool:
+    """Whether a column names rows of a segmentation that is carried."""
+    values, of = column.values, regions.get(str(column.rows_of))
+    if of is None or values.dtype.kind not in "ui":
+        return False
+    return not isinstance(values, np.ndarray) or not values.size or bool(values.min() >= 0 and values.max() < len(of))
 
 
 def _events(file: NWBFile) -> list[Any]:
@@ -136,30 +157,3 @@ def _subject(subject: NwbSubject | None, unknown: set[str]) -> Subject | None:
         del known["age_reference"]
     found = Subject(**known)
     return None if found == Subject() else found
-
-
-def _left_out(stored: Stored) -> Iterator[Finding]:
-    """Name everything that did not become an element."""
-    carried = {id(container) for container in stored.carried}
-    for container in stored.file.objects.values():
-        parents = list(_with_parents(container))
-        if any(id(one) in carried for one in parents) or any(one.name == _RECORDINGS for one in parents):
-            continue
-        why = stored.troubles.get(container.object_id)
-        if why is None and (isinstance(container, _STRUCTURE) or _is_part(container)):
-            continue
-        what = f"{container.name} ({type(container).__name__}) is not carried over"
-        yield Finding(
-            "warning", f"{what}: {why}" if why else what, "keep the original file as well", stored.path.name, "nwb"
-        )
-
-
-def _with_parents(container: AbstractContainer) -> Iterator[AbstractContainer]:
-    while container is not None:
-        yield container
-        container = container.parent
-
-
-def _is_part(container: AbstractContainer) -> bool:
-    """Whether a container is named with the one that it is a part of."""
-    return isinstance(container.parent, DynamicTable | TimeSeries | Images)

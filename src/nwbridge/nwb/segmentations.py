@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 from hdmf.backends.hdf5.h5_utils import H5DataIO
 from hdmf.common import VectorData, VectorIndex
 from pynwb import NWBFile
+from pynwb.image import ImageSeries
 from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, PlaneSegmentation, RoiResponseSeries
 
 from nwbridge.arrays import from_numpy
-from nwbridge.errors import NwbridgeError
-from nwbridge.model import Column, LazyArray, Region, Segmentation, Traces
+from nwbridge.errors import BadSource
+from nwbridge.model import Column, LazyArray, Region, Segmentation, Status, Traces
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Exact, Layout, add
 from nwbridge.nwb.movies import clock, module
 from nwbridge.nwb.planes import imaging_plane, plane_of
-from nwbridge.nwb.stored import LAZY, Stored, dataset_of, elements, values_of
+from nwbridge.nwb.stored import LAZY, Stored, as_row, dataset_of, elements, values_of
 from nwbridge.nwb.tables import add_columns, columns_of
 
 _AXES = ("x", "y", "z")
@@ -40,7 +42,7 @@ def _(segmentation: Segmentation, file: NWBFile, layout: Layout) -> None:
         Column("status", np.array(segmentation.status), "what became of the region") if segmentation.status else None
     )
     columns, names = add_columns(filter(None, (status, *segmentation.columns)), file, layout)
-    size = None if _is_unmasked(segmentation) else _in_words(segmentation.image_shape or ())
+    size = None if segmentation.image_shape is None else _in_words(segmentation.image_shape)
     role = None if segmentation.role == "cells" else segmentation.role
     table = PlaneSegmentation(
         name=segmentation.name,
@@ -74,7 +76,7 @@ def _pixels(segmentation: Segmentation, regions: tuple[Region, ...], layout: Lay
     if _is_unmasked(segmentation):
         nothing = np.full((len(regions), 1, 1), np.nan)
         return [VectorData(name="image_mask", description=_NO_MASK, data=nothing)]
-    shape = segmentation.image_shape or ()
+    shape = segmentation.image_shape or (1, 1)  # without any region nobody may know it
     name = "pixel_mask" if len(shape) == 2 else "voxel_mask"
     weights = [r.weights for r in regions if r.weights is not None]
     exact = all(w.dtype == np.float32 for w in weights)
@@ -106,9 +108,10 @@ def _mask(pixels: npt.NDArray[Any], weights: npt.NDArray[Any] | None, kind: np.d
 def _interface(file: NWBFile, kind: type[Any]) -> Any:
     """Return the module's one container of a kind, made at the first call."""
     ophys = module(file, "ophys")
-    found = ophys.data_interfaces.get(kind.__name__)
+    found = next((one for one in ophys.data_interfaces.values() if type(one) is kind), None)
     if found is None:
-        found = kind(name=kind.__name__)
+        taken = kind.__name__ in ophys.data_interfaces  # by a movie of that name
+        found = kind(name=f"{kind.__name__}_of_regions" if taken else kind.__name__)
         ophys.add(found)
     return found
 
@@ -131,8 +134,8 @@ def _(masks: ImageSegmentation, stored: Stored) -> Iterator[Segmentation]:
     for table in masks.plane_segmentations.values():
         try:
             yield _segmentation(table, stored)
-        except NwbridgeError as error:
-            stored.leave(table, str(error))
+        except Exception as error:  # noqa: BLE001 other programs' masks may be damaged in any way
+            stored.leave(table, error)
         else:
             stored.carry(table)
 
@@ -143,69 +146,107 @@ def _segmentation(table: PlaneSegmentation, stored: Stored) -> Segmentation:
     regions = _regions(table, stored)
     if shape is None and isinstance(regions, tuple):
         shape = _shape_of(table, regions, stored)
-    columns = columns_of(table, stored, without=(*_MASKS, "status"))
-    status = values_of(table["status"].data) if "status" in table.colnames else None
-    return Segmentation(
-        name=table.name,
+    columns = columns_of(table, stored, without=_MASKS)
+    status, columns = _status(table, columns, stored)
+    traces = dict(_traces(table, stored)) if len(table.id) else {}
+    made = Segmentation(
+        name=stored.name(table),
         regions=regions,
         image_shape=shape,
-        plane=plane_of(table.imaging_plane),
+        plane=plane_of(table.imaging_plane, stored),
         description=words,
-        status=None if status is None else tuple(status.tolist()),
+        status=status,
         columns=columns,
-        traces=tuple(_traces(table, stored)),
+        traces=tuple(traces.values()),
         role="background" if facts.get("role") == "background" else "cells",
     )
+    stored.carry(*traces)
+    return made
+
+
+def _status(table: PlaneSegmentation, columns: tuple[Column, ...], stored: Stored) -> tuple[Any, tuple[Column, ...]]:
+    """Return what became of the regions, if the column of that name says it in our words, and the other columns."""
+    column = next((column for column in columns if column.name == "status"), None)
+    if column is None:
+        return None, columns
+    others = tuple(other for other in columns if other is not column)
+    words = tuple(column.values.tolist()) if isinstance(column.values, np.ndarray) else ()
+    if column.ends is None and words and set(words) <= set(get_args(Status)):
+        return words, others
+    name = next(n for n in ("stored_status", "status_2", "status_3") if n not in table.colnames)
+    stored.say(f"column status of {table.name} is carried over as {name}: expected {', '.join(get_args(Status))}")
+    return None, tuple(replace(column, name=name) if other is column else other for other in columns)
 
 
 def _regions(table: PlaneSegmentation, stored: Stored) -> tuple[Region, ...] | LazyArray:
     ids = [int(i) for i in values_of(table.id.data)]
-    if "image_mask" in table.colnames:
+    masks = [name for name in _MASKS if name in table.colnames]
+    if len(masks) > 1:
+        stored.say(f"{' and '.join(masks[1:])} of {table.name} cannot be carried over: the regions are its {masks[0]}")
+    if masks[0] == "image_mask":
         data = dataset_of(table["image_mask"].data)
         if data.shape[1:] == (1, 1) and data.nbytes <= LAZY and np.isnan(values_of(data)).all():
             return tuple(Region(None, id=i) for i in ids)
+        if ids != list(range(len(ids))):
+            stored.say(f"the row ids of {table.name} cannot be carried over: its regions are images")
         return stored.array(data, _MASK_AXES[: data.ndim])
-    name = next(name for name in ("pixel_mask", "voxel_mask") if name in table.colnames)
-    index = next(column for column in table.columns if column.name == f"{name}_index")
+    index = next(column for column in table.columns if column.name == f"{masks[0]}_index")
     ends = values_of(index.data).astype(np.int64)
     rows = values_of(index.target.data)
     axes = [axis for axis in ("y", "x", "z") if axis in (rows.dtype.names or ())]
+    if {"x", "y", "weight"} - set(rows.dtype.names or ()):
+        raise BadSource(f"its {masks[0]} holds {rows.dtype}; expected x, y and weight")
+    if (np.diff(ends, prepend=0) < 0).any() or (len(ends) and ends[-1] > len(rows)):
+        raise BadSource(f"the ends of its {masks[0]}s do not grow to the {len(rows)} pixels")
     pixels = np.stack([rows[axis] for axis in axes], axis=1).astype(np.int64)
     weights = rows["weight"]
-    places = zip(ids, [0, *ends[:-1]], ends, strict=False)
+    places = zip(ids, [0, *ends][: len(ends)], ends, strict=True)
     return tuple(Region(pixels[low:high], weights[low:high], i) for i, low, high in places)
 
 
 def _shape_of(table: PlaneSegmentation, regions: tuple[Region, ...], stored: Stored) -> tuple[int, ...] | None:
     """Return (rows, columns) of the movie in the same imaging plane, or what holds all pixels, if there are any."""
     if not any(region.pixels is not None for region in regions):
-        return None if regions else (1, 1)
-    for series in stored.file.objects.values():
-        if getattr(series, "imaging_plane", None) is table.imaging_plane and hasattr(series, "external_file"):
-            stored_shape = series.data.shape[1:]
-            return tuple(stored_shape[axis] for axis in (1, 0, 2)[: len(stored_shape)])
+        return None
     tops = [region.pixels.max(axis=0) for region in regions if region.pixels is not None and len(region.pixels)]
-    return tuple(int(n) + 1 for n in np.max(tops, axis=0))
+    least = tuple(int(n) + 1 for n in np.max(tops, axis=0))
+    for series in stored.file.objects.values():
+        if getattr(series, "imaging_plane", None) is table.imaging_plane and isinstance(series, ImageSeries):
+            sizes = series.data.shape[1:]
+            shape = tuple(int(sizes[axis]) for axis in (1, 0, 2)[: len(sizes)])
+            if len(shape) == len(least) and all(size >= low for size, low in zip(shape, least, strict=True)):
+                return shape
+    return least
 
 
-def _traces(table: PlaneSegmentation, stored: Stored) -> Iterator[Traces]:
+def _traces(table: PlaneSegmentation, stored: Stored) -> Iterator[tuple[RoiResponseSeries, Traces]]:
     for series in stored.file.objects.values():
         if not isinstance(series, RoiResponseSeries) or series.rois.table is not table:
             continue
         if not np.array_equal(values_of(series.rois.data), np.arange(len(table.id))):
             stored.leave(series, "its traces are not those of all regions in order")
             continue
-        words, facts = stated(series.description)
-        dff = isinstance(series.parent, DfOverF)
-        yield Traces(
-            name=series.name,
-            data=stored.array(series.data, (1, 0) if len(series.data.shape) == 2 else ()),
-            kind="dff" if dff else facts.get("kind", _kind_by_name(series.name)),  # type: ignore[arg-type]
-            description=words,
-            **stored.clock(series),
-            unit=None if series.unit == "n.a." else series.unit,
-        )
-        stored.carry(series)
+        try:
+            yield series, _one_trace_each(series, len(table.id), stored)
+        except Exception as error:  # noqa: BLE001 the regions are carried all the same
+            stored.leave(series, error)
+
+
+def _one_trace_each(series: RoiResponseSeries, count: int, stored: Stored) -> Traces:
+    words, facts = stated(series.description)
+    kind: Any = "dff" if isinstance(series.parent, DfOverF) else facts.get("kind", _kind_by_name(series.name))
+    flat = len(series.data.shape) == 1
+    data = as_row(stored.array(series.data)) if flat else stored.array(series.data, (1, 0))
+    if data.shape[0] != count:
+        raise BadSource(f"its values are {series.data.shape}; expected (time, region) of {count} regions")
+    return Traces(
+        name=stored.name(series),
+        data=data,
+        kind=kind,
+        description=words,
+        **stored.clock(series),
+        unit=None if series.unit == "n.a." else series.unit,
+    )
 
 
 def _kind_by_name(name: str) -> str:

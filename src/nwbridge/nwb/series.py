@@ -58,14 +58,17 @@ def _(series: TimeSeries, stored: Stored) -> Iterator[Series]:
     words, facts = stated(series.description)
     unit = None if series.unit == "n.a." else series.unit
     yield Series(
-        series.name, unit=unit, made_from=made_from(series, facts), description=words, **_common(series, stored)
+        stored.name(series), unit=unit, made_from=made_from(series, facts), description=words, **_common(series, stored)
     )
     stored.carry(series)
 
 
 @elements.register
 def _(series: CurrentClampSeries, stored: Stored) -> Iterator[Series]:
-    if type(series) is not CurrentClampSeries or series.unit != "volts" or series.data is None:
+    if type(series) is not CurrentClampSeries:
+        return
+    if series.unit != "volts":
+        stored.leave(series, f"its unit is {series.unit}; expected volts")
         return
     words, facts = stated(series.description)
     known = series.electrode
@@ -73,7 +76,7 @@ def _(series: CurrentClampSeries, stored: Stored) -> Iterator[Series]:
         known.name, text(known.description), device_of(known.device), text(known.cell_id), text(known.location)
     )
     yield Series(
-        series.name,
+        stored.name(series),
         kind="current clamp",
         unit="volts",
         electrode=electrode,

@@ -20,7 +20,7 @@ def register_sources() -> list[Source]:
 
 def detect(path: Path) -> str | None:
     """Look for the version that every NWB file states."""
-    if path.is_dir():
+    if not path.is_file():
         return None
     try:
         with path.open("rb") as file:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -15,8 +19,9 @@ from hdmf.container import AbstractContainer
 from pynwb import NWBFile, TimeSeries
 
 from nwbridge.arrays.movies import hdf5_view
-from nwbridge.model import LazyArray
-from nwbridge.nwb.facts import stated
+from nwbridge.errors import BadSource
+from nwbridge.model import LazyArray, Reader
+from nwbridge.nwb.facts import UNDESCRIBED
 
 LAZY = 8 << 20  # bytes of a column; what is larger is not read into memory
 
@@ -29,14 +34,33 @@ class Stored:
     file: NWBFile
     carried: list[AbstractContainer] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # object id -> why it is not carried
+    said: list[str] = field(default_factory=list)  # what parts of elements are not carried, or named in another way
+    names: dict[str, int] = field(default_factory=dict)  # of elements -> identity of the container
 
     def carry(self, *containers: AbstractContainer) -> None:
         """Note that containers, with all that they hold, have become part of an element."""
         self.carried += containers
 
-    def leave(self, container: AbstractContainer, why: str) -> None:
+    def leave(self, container: AbstractContainer, why: Exception | str) -> None:
         """Note why a container cannot become an element."""
-        self.troubles[container.object_id] = why
+        self.troubles[container.object_id] = why if isinstance(why, str) else reason(why)
+
+    def say(self, message: str) -> None:
+        """Note what part of an element is not carried, or not as it was."""
+        if message not in self.said:
+            self.said.append(message)
+
+    def name(self, container: AbstractContainer) -> str:
+        """Return a name that no other element has: NWB wants names to be unique in a group only."""
+        plain = str(container.name).replace("/", "_").replace(":", "_")
+        longer = plain if container.parent is None else f"{container.parent.name}_{plain}".replace("/", "_")
+        numbered = (f"{longer}_{number}" for number in itertools.count(2))
+        for name in itertools.chain((plain, longer), numbered):
+            if self.names.setdefault(name, id(container)) == id(container):
+                break
+        if name != container.name:
+            self.say(f"{container.name} of {getattr(container.parent, 'name', 'the file')} is carried over as {name}")
+        return name
 
     def array(self, data: Any, axes: Sequence[int] | None = None) -> LazyArray:
         """Return stored values with axis i of the array being axis ``axes[i]`` of the data set."""
@@ -54,7 +78,10 @@ class Stored:
 
 def dataset_of(data: Any) -> h5py.Dataset:
     """Return the HDF5 data set behind what pynwb gives."""
-    return h5py.Dataset((data if isinstance(data, h5py.Dataset) else data.dataset).id)  # hdmf has texts decoded already
+    found = data if isinstance(data, h5py.Dataset) else getattr(data, "dataset", None)  # hdmf has texts decoded already
+    if not isinstance(found, h5py.Dataset):
+        raise BadSource("a data set is missing")
+    return h5py.Dataset(found.id)
 
 
 def values_of(data: Any) -> npt.NDArray[Any]:
@@ -70,9 +97,51 @@ def number(value: Any) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
 
 
+def positive(value: Any) -> float | None:
+    """Return a known number of what cannot be 0, as other programs write where they do not know it."""
+    known = number(value)
+    return known if known is not None and 0 < known < math.inf else None
+
+
+def micrometres(metres: float) -> float:
+    """Return the shortest number of micrometres that is stored as so many metres."""
+    for digits in range(1, 18):
+        um = f"{metres * 1e6:.{digits}g}"
+        if float(um) * 1e-6 == metres or (digits < 12 and float(Decimal(um).scaleb(-6)) == metres):
+            return float(um)
+    return float(metres) * 1e6
+
+
 def text(value: Any) -> str | None:
     """Return known words."""
-    return None if value in (None, "", "unknown", "not described by the source") else stated(str(value))[0]
+    return None if value in (None, "", "unknown", "not described by the source", UNDESCRIBED) else str(value)
+
+
+def reason(error: Exception) -> str:
+    """Return in one line what a library says; hdmf quotes errors in errors, and the innermost one says it."""
+    _, nested, words = " ".join(str(error).split()).rpartition(" due to: ")
+    end = words.rstrip(")")
+    if nested and end and end[-1] in "\"'" and end.count(end[-1]) % 2:
+        words = end[:-1]
+    return words[-200:] or type(error).__name__
+
+
+def as_row(values: LazyArray) -> LazyArray:
+    """Return (1, n) of (n,)."""
+
+    class Row:
+        def __init__(self, reader: Reader) -> None:
+            self.reader = reader
+
+        def __getitem__(self, key: slice, /) -> npt.NDArray[Any]:
+            return np.asarray(self.reader[0 : values.shape[0]])[np.newaxis][key]
+
+    @contextmanager
+    def opened() -> Iterator[Reader]:
+        with values.open() as reader:
+            yield Row(reader)
+
+    return LazyArray((1, *values.shape), values.dtype, opened)
 
 
 @singledispatch

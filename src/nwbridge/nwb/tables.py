@@ -7,20 +7,21 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from hdmf.common import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
+from hdmf.common import DynamicTable, DynamicTableRegion, EnumData, VectorData, VectorIndex
 from pynwb import NWBFile
 from pynwb.epoch import TimeIntervals
 from pynwb.event import EventsTable, TimestampVectorData
 from pynwb.misc import Units as NwbUnits
-from pynwb.ophys import PlaneSegmentation
+from pynwb.ophys import ImageSegmentation, PlaneSegmentation
 
 from nwbridge.arrays import from_function
+from nwbridge.errors import BadSource
 from nwbridge.model import Column, Events, Intervals, LazyArray, Parameters, Table, Units
+from nwbridge.model.session import SOURCES
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Exact, Layout, add
-from nwbridge.nwb.stored import LAZY, Stored, dataset_of, elements, number, values_of
+from nwbridge.nwb.stored import LAZY, Stored, dataset_of, elements, number, reason, values_of
 
-SOURCES = "source_files"
 _NAMED = ("epochs", "trials", "invalid_times")  # intervals that have a place of their own
 
 
@@ -63,7 +64,8 @@ def _column(column: Column, file: NWBFile, layout: Layout, kind: type[VectorData
 
 
 def _regions(file: NWBFile, name: str) -> PlaneSegmentation:
-    return file.processing["ophys"]["ImageSegmentation"].plane_segmentations[name]
+    masks = next(one for one in file.processing["ophys"].data_interfaces.values() if isinstance(one, ImageSegmentation))
+    return masks.plane_segmentations[name]
 
 
 def ids(count: int, layout: Layout) -> Any:
@@ -140,21 +142,39 @@ def _(parameters: Parameters, file: NWBFile, layout: Layout) -> None:
 
 
 def columns_of(table: DynamicTable, stored: Stored, without: Collection[str] = ()) -> tuple[Column, ...]:
-    """Return the columns of a stored table in order."""
-    return tuple(_stored_column(table, name, stored) for name in table.colnames if name not in without)
+    """Return the columns of a stored table in order, without those that the model cannot hold."""
+    return tuple(_columns(table, stored, [name for name in table.colnames if name not in without]))
+
+
+def _columns(table: DynamicTable, stored: Stored, names: Iterable[str]) -> Iterator[Column]:
+    for name in names:
+        try:
+            column = _stored_column(table, name, stored)
+            if len(column) != len(table.id):
+                raise BadSource(f"it has {len(column)} rows; expected {len(table.id)}")
+        except Exception as error:  # noqa: BLE001 other programs' columns hold references, lists of lists and more
+            stored.say(f"column {name} of {table.name} is not carried over: {reason(error)}")
+        else:
+            yield column
 
 
 def _stored_column(table: DynamicTable, name: str, stored: Stored) -> Column:
     vector = next(column for column in table.columns if column.name == name)
     index = next((c for c in table.columns if isinstance(c, VectorIndex) and c.target is vector), None)
     words, facts = stated(vector.description)
+    if index is not None and any(isinstance(c, VectorIndex) and c.target is index for c in table.columns):
+        raise BadSource("its rows hold lists of lists")
     region = isinstance(vector, DynamicTableRegion)
+    if region and not isinstance(vector.table, PlaneSegmentation):
+        raise BadSource(f"it refers to rows of {vector.table.name}, which are not regions")
     ends = None if index is None else values_of(index.data).astype(np.int64)
     data = dataset_of(vector.data)
     values: Any = stored.array(data) if data.nbytes > LAZY and data.dtype.kind in "uif" else values_of(data)
     if ends is not None and isinstance(values, np.ndarray):
         values = values[: ends[-1] if len(ends) else 0]
-    rows_of = vector.table.name if region else None
+    if isinstance(vector, EnumData):
+        values = values_of(vector.elements.data)[values]
+    rows_of = stored.name(vector.table) if region else None
     return Column(name, values, words, facts.get("unit"), ends, rows_of)
 
 
@@ -162,16 +182,16 @@ def _stored_column(table: DynamicTable, name: str, stored: Stored) -> Column:
 def _(table: DynamicTable, stored: Stored) -> Iterator[Table | Parameters]:
     if type(table) is not DynamicTable:
         return  # a kind of table that says more than the model holds
-    if table.name == SOURCES:
+    if table.name == SOURCES and table.colnames == ("path", "size", "sha256"):
         stored.carry(table)  # written anew for every file
         return
     words, facts = stated(table.description)
     if facts.get("table_of") == "parameters":
         keys, texts = (values_of(table[name].data) for name in ("key", "value"))
         values = {str(key): json.loads(value) for key, value in zip(keys, texts, strict=True)}
-        yield Parameters(table.name, values, words, facts.get("software"), facts.get("version"))
+        yield Parameters(stored.name(table), values, words, facts.get("software"), facts.get("version"))
     else:
-        yield Table(table.name, columns_of(table, stored), words)
+        yield Table(stored.name(table), columns_of(table, stored), words)
     stored.carry(table)
 
 
@@ -192,9 +212,6 @@ def _(table: NwbUnits, stored: Stored) -> Iterator[Units]:
 
 
 def _plain(table: DynamicTable, stored: Stored, kind: type[Any], **more: Any) -> Iterator[Any]:
-    try:
-        yield kind(name=table.name, columns=columns_of(table, stored), description=stated(table.description)[0], **more)
-    except Exception as error:  # noqa: BLE001 other programs' tables refer to what the model does not hold
-        stored.leave(table, str(error))
-    else:
-        stored.carry(table)
+    words = stated(table.description)[0]
+    yield kind(name=stored.name(table), columns=columns_of(table, stored), description=words, **more)
+    stored.carry(table)

@@ -19,7 +19,7 @@ import numpy as np
 from hdmf.common import VectorData
 from pynwb import NWBHDF5IO, NWBFile
 
-from nwbridge.errors import CannotWrite, InvalidOutput
+from nwbridge.errors import CannotWrite, InvalidOutput, PluginFault
 from nwbridge.nwb import namespaces
 from nwbridge.nwb.fill import Advance, Part, fill, verify
 from nwbridge.nwb.layout import Layout, Slot
@@ -148,7 +148,7 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
 def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Progress) -> Written:
     """Lay the file out with pynwb and fill its arrays."""
     with NWBHDF5IO(str(part), "w-", manager=namespaces.manager()) as io:
-        io.write(file)
+        _lay_out(io, file)
         parts = tuple(Part(_place_of(io, slot), slot.array, slot.axes) for slot in layout.slots)
         columns = {_name_of(io, table): table.colnames for table in layout.tables}
         spaces = _dependencies(io)
@@ -169,6 +169,19 @@ def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Pro
         raise
     handle.close()
     return Written(parts, tuple(digests), exact)
+
+
+def _lay_out(io: NWBHDF5IO, file: NWBFile) -> None:
+    """Let pynwb write all but the large arrays; what it cannot write, a plugin should not have described."""
+    try:
+        io.write(file)
+    except (OSError, RuntimeError, MemoryError):  # the disk's fault
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())[-200:]
+        raise PluginFault(
+            f"what was described cannot be laid out in a file: {type(error).__name__}: {words}"
+        ) from error
 
 
 def _dependencies(io: NWBHDF5IO) -> dict[str, set[str]]:

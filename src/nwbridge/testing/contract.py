@@ -23,7 +23,8 @@ import numpy.typing as npt
 import psutil
 
 from nwbridge import metadata
-from nwbridge.conversion import convert, describe
+from nwbridge.conversion import convert
+from nwbridge.description import describe
 from nwbridge.errors import NwbridgeError, PluginFault
 from nwbridge.hookspecs import Source
 from nwbridge.model import Movie, Segmentation, Session

@@ -4,8 +4,9 @@ Data: Li et al. 2021, Nature Methods, doi:10.1038/s41592-021-01225-0; the two de
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,7 +31,6 @@ class DeepcadOptions:
     """What names may leave open."""
 
     group: int | None = option(None, "row (1 to 14) of the download guide's table, where names do not begin with it")
-    recording: str | None = option(None, "part of the TIFFs' names, where a zip or folder holds several recordings")
 
 
 def detect(path: Path) -> str | None:
@@ -46,15 +46,21 @@ def _which(name: PurePosixPath) -> str | None:
     return match.group(1).lower() if match else None
 
 
-def describe(path: Path, options: DeepcadOptions) -> Session:
-    """Describe the pair, or the one movie that is there."""
+def describe(path: Path, options: DeepcadOptions) -> Session | Mapping[str, Callable[[], Session]]:
+    """Describe the pair, or the one movie that is there; or offer the recordings, where several lie together."""
     if options.group is not None and options.group not in GROUPS:
         raise BadOption(f"--group {options.group}: the download guide has rows 1 to {len(GROUPS)}")
     files = arrays.files_in(path)
-    name, pair = _pair(files, options.recording)
+    found = {
+        name: partial(_session, path, files.prefix, name, pair, options) for name, pair in _recordings(files).items()
+    }
+    return found if len(found) > 1 else next(iter(found.values()))()
+
+
+def _session(path: Path, prefix: str, name: str, pair: dict[str, arrays.Blob], options: DeepcadOptions) -> Session:
     movies = {which: arrays.from_tiff(blob) for which, blob in pair.items()}
     inner = [part for blob in pair.values() for part in reversed(PurePosixPath(blob.name).parts)]
-    names = [name for name in dict.fromkeys([*inner, files.prefix, path.name, path.parent.name]) if name]
+    names = [name for name in dict.fromkeys([*inner, prefix, path.name, path.parent.name]) if name]
     facts, contradictions = read_names(names, options.group)
     said = {key: fact.value for key, fact in facts.items()}
     view = (said["height_um"], said["width_um"]) if {"height_um", "width_um"} <= said.keys() else None
@@ -94,33 +100,27 @@ def describe(path: Path, options: DeepcadOptions) -> Session:
     )
 
 
-def _pair(files: arrays.Files, wanted: str | None) -> tuple[str, dict[str, arrays.Blob]]:
-    """Return the recording's name and the TIFF of each detection path; an error where several lie together."""
-    recordings: dict[str, dict[str, arrays.Blob]] = {}
+def _recordings(files: arrays.Files) -> dict[str, dict[str, arrays.Blob]]:
+    """Return the TIFF of each detection path of every recording, by a name that a file can have."""
+    found: dict[str, dict[str, arrays.Blob]] = {}
     for key, blob in files.blobs.items():
         if which := _which(PurePosixPath(key)):
-            there = recordings.setdefault(SNR.sub("", key), {})
+            there = found.setdefault(SNR.sub("", key), {})
             if there.setdefault(which, blob) is not blob:
                 raise BadSource(
                     f"{files.path.name}: {there[which].name} and {blob.name} are both {which}-SNR; keep one"
                 )
-    if not recordings:
+    if not found:
         raise BadSource(f"{files.path.name} holds no TIFF named lowSNR or highSNR")
-    chosen = [key for key in recordings if wanted is None or SNR.sub("", wanted) in key]
-    if len(chosen) != 1:
-        error, found = (BadSource, chosen) if wanted is None else (BadOption, chosen or recordings)
-        what = f"{files.path.name} holds {len(found)} recordings" + (f" that fit {wanted}" if wanted and chosen else "")
-        nothing = f"no recording fits --recording {wanted}; " if wanted and not chosen else ""
-        raise error(f"{nothing}{what}: {', '.join(found)}; choose with --recording PART")
-    single = len(recordings) == 1 and files.path.name not in files
-    name = (
-        re.sub(r"\.zip$", "", files.path.name, flags=re.I)
-        if single
-        else PurePosixPath(chosen[0]).with_suffix("").as_posix()
-    )
-    return name.replace("/", "_"), {
-        which: recordings[chosen[0]][which] for which in PATHS if which in recordings[chosen[0]]
-    }
+    pairs = [{which: there[which] for which in PATHS if which in there} for there in found.values()]
+    if len(found) == 1 and files.path.name not in files:
+        return {re.sub(r"\.zip$", "", files.path.name, flags=re.I): pairs[0]}
+    names = [
+        re.sub(r"[^A-Za-z0-9._-]+", "_", PurePosixPath(key).with_suffix("").as_posix()).lstrip("._-") for key in found
+    ]
+    if len(set(names)) < len(names):
+        raise BadSource(f"{files.path.name}: names of its recordings are too alike: {', '.join(found)}; rename some")
+    return dict(zip(names, pairs, strict=True))
 
 
 def _compare(movies: dict[str, LazyArray], pair: dict[str, arrays.Blob]) -> Iterator[tuple[str, str]]:
