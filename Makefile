@@ -3,17 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := . $(wildcard plugins/*)
+SOURCES := $(notdir $(wildcard plugins/*))
 
 .PHONY: demo test lint bench format clean
 
 demo: $(VENV)/installed
-	@rm -rf demo/neurofinder demo/deepcad demo/neurofinder.nwb demo/deepcad.nwb
-	@for source in neurofinder deepcad; do \
+	@rm -rf demo
+	@for source in $(SOURCES); do \
 	  $(BIN)/nwbridge demo $$source demo/$$source && \
-	  $(BIN)/nwbridge convert demo/$$source/* demo/$$source.nwb --set 'Subject.species=Mus musculus' && \
+	  $(BIN)/nwbridge convert demo/$$source/* demo/$$source.nwb --source $$source --set 'Subject.species=Mus musculus' && \
 	  $(BIN)/nwbridge validate demo/$$source.nwb && echo || exit 1; \
 	done
-	@echo "Made and checked: demo/neurofinder.nwb and demo/deepcad.nwb, from the made-up recordings beside them."
+	@echo "Made and checked: a file for each of $(SOURCES) in demo/, from the made-up recordings beside them."
 	@echo "Next: $(BIN)/nwbridge convert YOUR-RECORDING OUT.nwb"
 
 test: $(VENV)/test

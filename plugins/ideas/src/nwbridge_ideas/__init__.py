@@ -1,0 +1,15 @@
+"""Source: Inscopix .isxd files, and the outputs of the CaImAn tool on the IDEAS platform."""
+
+import nwbridge
+from nwbridge_ideas.example import example
+from nwbridge_ideas.layout import Options, describe, detect
+
+
+@nwbridge.hookimpl
+def register_sources() -> list[nwbridge.Source]:
+    """Offer the one source."""
+    title = "Inscopix .isxd files and CaImAn runs on IDEAS (file or folder)"
+    return [nwbridge.Source("ideas", title, detect, describe, example, Options)]
+
+
+__all__ = ["Options", "describe", "detect", "example", "register_sources"]
