@@ -35,6 +35,8 @@ def lazy(*shape):
             "l: the first frame has the number 2; expected 0 or 1",
         ),
         (lambda: Parameters("p", {"a": {"b": object()}}), BadSource, "p: the value of a/b is a object"),
+        (lambda: Parameters("p", {"a": np.longdouble(1)}), BadSource, "p: the value of a is a longdouble"),
+        (lambda: Parameters("p", {"a": [np.longdouble(1)]}), BadSource, "p: the value of a is a list"),
     ],
 )
 def test_tables_say_what_is_wrong_with_them(make, error, words):

@@ -245,6 +245,6 @@ def _flat(value: Any, key: str, name: str) -> Iterable[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError
+    if isinstance(value, np.ndarray | np.generic) and not isinstance(plain := value.tolist(), np.generic):
+        return plain
+    raise TypeError  # also a number too long for Python's

@@ -42,7 +42,7 @@ def clock(element: Any, layout: Layout, hint: str) -> dict[str, Any]:
     if element.timestamps is not None:
         return {"timestamps": layout.empty(_as_doubles(element.timestamps))}
     if element.rate_hz is None:
-        raise MissingMetadata(f"the frame rate of {element.name} is stated nowhere and NWB requires it: {hint}")
+        raise MissingMetadata(f"the rate of {element.name} is stated nowhere and NWB requires it: {hint}")
     return {"rate": float(element.rate_hz), "starting_time": float(element.start_s)}
 
 

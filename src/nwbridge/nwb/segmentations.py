@@ -120,7 +120,7 @@ def _add_traces(traces: Traces, table: PlaneSegmentation, file: NWBFile, layout:
     rows = table.create_roi_table_region(region=list(range(len(table.id))), description="all regions, in order")
     series = RoiResponseSeries(
         name=traces.name,
-        **clock(traces, layout, "the source has to give it"),
+        **clock(traces, layout, "nwbridge inspect says whether an option of the source gives it"),
         data=layout.empty(traces.data, (1, 0)),
         rois=rows,
         unit=traces.unit or "n.a.",

@@ -20,7 +20,7 @@ from nwbridge.nwb.stored import Stored, elements, text
 def _(series: Series, file: NWBFile, layout: Layout) -> None:
     common = {
         "name": series.name,
-        **clock(series, layout, "the source has to give it"),
+        **clock(series, layout, "nwbridge inspect says whether an option of the source gives it"),
         "data": layout.empty(series.data),
         "description": stating(series.description, made_from=series.made_from),
         "conversion": float(series.conversion),
