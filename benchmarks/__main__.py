@@ -87,7 +87,7 @@ def _noted(cost: Cost) -> dict[str, Any]:
     """Return a cost with the seconds of each phase, where nwbridge said them."""
     noted = asdict(cost)
     output = noted.pop("output")
-    if output.startswith("{"):
+    if output.startswith("{") and output.count("\n") == 1:  # not those of several recordings
         noted["phases"] = json.loads(output).get("seconds")
     return noted
 

@@ -266,10 +266,10 @@ def test_names_no_folder_of_whoever_ran_it(converted, name):
     assert not [text for text in texts if "/data/" in text or "/tmp/" in text or "/ideas/" in text]
 
 
-def test_takes_rate_and_pixel_size_from_the_footer_of_the_first_movie(samples):
+def test_takes_the_rate_from_the_footer_of_the_first_movie_and_not_the_sensor_s_pixels(samples):
     session = describe(samples / FOLDER / "derived_1p/caiman_output.hdf5", Options())
     (cells,) = session.of(Segmentation)
-    assert (cells.plane.rate_hz, cells.plane.pixel_um, session.start_time) == (10.0, (3.0, 3.0), None)
+    assert (cells.plane.rate_hz, cells.plane.pixel_um, session.start_time) == (10.0, None, None)
     assert ["1970-01-01T00:00:30.1" in f.message for f in session.findings] == [True]
     _, footer = session.of(Parameters)
     assert footer.values["timingInfo/numTimes"] == 63

@@ -115,7 +115,7 @@ def _session(results: Results, options: Options) -> Session:
     count = frames(results, footprints.shape[1])
     footer = provenance.footer(results, dims, count)
     rate, stated = provenance.rate(results, footer, options.rate)
-    plane, movement = Plane(rate_hz=rate, pixel_um=footer.pixel_um), Movement(count, rate)
+    plane, movement = Plane(rate_hz=rate), Movement(count, rate)
     parameters = provenance.parameters(results)
     ring = background.ring_model(results, dims)
     ground = background.low_rank(results, dims, plane, movement)
@@ -143,7 +143,7 @@ def _session(results: Results, options: Options) -> Session:
         start_time=footer.start,
         files=_files(results.path, options.movie),
         findings=tuple(results.findings),
-        origins=origins | {"Ophys.ImagingPlane.grid_spacing": "movie_metadata/spacingInfo/pixelSize"},
+        origins=origins,
     )
 
 

@@ -29,7 +29,6 @@ class Footer:
 
     rate_hz: float | None = None
     start: datetime | None = None
-    pixel_um: tuple[float, float] | None = None
 
 
 def parameters(results: Results) -> list[Parameters]:
@@ -129,16 +128,11 @@ def footer(results: Results, dims: tuple[int, ...], frames: int) -> Footer:
             f"the first movie's footer lists {' and '.join(missing)} frames; traces are written at a constant rate",
             "convert the cell sets (.isxd) of the same run, which hold true times",
         )
-    um = [_fraction(results, f"{FOOTER}/spacingInfo/pixelSize/{axis}") for axis in "yx"]
     size = tuple(results.value(f"{FOOTER}/spacingInfo/numPixels/{axis}") for axis in "yx")
-    stated = all(isinstance(pixels, int) for pixels in size)
-    if stated and size != dims[:2]:
-        results.note(
-            "warning", f"the first movie's footer has images of {size}, the results {dims}: no pixel size taken"
-        )
-    known = um[0] and um[1] and stated and size == dims
+    if all(isinstance(pixels, int) for pixels in size) and size != dims[:2]:
+        results.note("warning", f"the first movie's footer has images of {size}, the results {dims}")
     rate_hz = 1 / period if period and math.isfinite(1 / period) else None
-    return Footer(rate_hz, _start(results), (um[0], um[1]) if known else None)  # type: ignore[arg-type]
+    return Footer(rate_hz, _start(results))
 
 
 def _start(results: Results) -> datetime | None:
