@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recordings import broken, lazy, several
 
-from nwbridge.plugins import installed
+import nwbridge
+from nwbridge.plugins import Registry, installed
 
 FRAMES, ROWS, COLUMNS = 23, 37, 53
 
@@ -28,3 +30,15 @@ def deepcad(tmp_path: Path) -> Path:
 def values() -> np.ndarray:
     """A movie (time, row, column) whose field of view is not square."""
     return np.random.default_rng(5).integers(0, 2**16, (FRAMES, ROWS, COLUMNS)).astype(np.uint16)
+
+
+@pytest.fixture
+def three(values: np.ndarray, tmp_path: Path) -> Registry:
+    """A registry with the recordings a, b (which is damaged) and c."""
+
+    def of(name):
+        movie = nwbridge.Movie("TwoPhotonSeries", lazy(values), nwbridge.Plane(), rate_hz=7.0)
+        return lambda: nwbridge.Session(name, f"Recording {name}.", (movie,))
+
+    (tmp_path / "in").mkdir()
+    return several({"a": of("a"), "b": broken, "c": of("c")})

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from nwbridge import LazyArray, Movie, NoOptions, Plane, Session, Source
+from nwbridge import BadSource, LazyArray, Movie, NoOptions, Plane, Session, Source
 from nwbridge.plugins import Plugin, Registry
 
 
@@ -34,3 +34,16 @@ def registry_of(data: LazyArray, **movie) -> Registry:
 
     source = Source("memory", "movies in memory", lambda path: "always", describe, lambda folder: folder, NoOptions)
     return Registry((Plugin("memory", "nwbridge-memory", "1", sources=(source,)),))
+
+
+def several(describers):
+    """A registry whose one source finds several recordings in every path."""
+    source = Source(
+        "many", "several", lambda path: "there are several", lambda path, options: describers, lambda folder: folder
+    )
+    return Registry((Plugin("many", "nwbridge-many", "1", sources=(source,)),))
+
+
+def broken():
+    """Describes a recording that is damaged."""
+    raise BadSource("b.h5 is cut off")

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -19,7 +18,6 @@ import tifffile
 from recordings import lazy, registry_of
 
 import nwbridge
-from nwbridge.plugins import Plugin, Registry
 
 MOUSE = {"Subject": {"species": "Mus musculus"}}
 LOW = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
@@ -493,30 +491,6 @@ def test_a_read_only_folder_is_refused_at_once(neurofinder, tmp_path):
         subprocess.run(["umount", str(tmp_path / "disk")], check=True)
 
 
-def several(describers):
-    """Return a registry whose one source finds several recordings in every path."""
-    source = nwbridge.Source(
-        "many", "several", lambda path: "there are several", lambda path, options: describers, lambda folder: folder
-    )
-    return Registry((Plugin("many", "nwbridge-many", "1", sources=(source,)),))
-
-
-def broken():
-    raise nwbridge.BadSource("b.h5 is cut off")
-
-
-@pytest.fixture
-def three(values, tmp_path):
-    """A registry with the recordings a, b (which is damaged) and c."""
-
-    def of(name):
-        movie = nwbridge.Movie("TwoPhotonSeries", lazy(values), nwbridge.Plane(), rate_hz=7.0)
-        return lambda: nwbridge.Session(name, f"Recording {name}.", (movie,))
-
-    (tmp_path / "in").mkdir()
-    return several({"a": of("a"), "b": broken, "c": of("c")})
-
-
 def test_each_recording_of_a_path_becomes_a_file_and_a_damaged_one_spoils_no_other(three, tmp_path):
     results = list(nwbridge.convert_each(tmp_path / "in", tmp_path / "out", registry=three, metadata=MOUSE))
     assert [type(result).__name__ for result in results] == ["Result", "BadSource", "Result"]
@@ -525,71 +499,9 @@ def test_each_recording_of_a_path_becomes_a_file_and_a_damaged_one_spoils_no_oth
     assert [result.session_id for result in (results[0], results[2])] == ["a", "c"]
 
 
-def test_the_recordings_of_a_path_have_names(three, tmp_path, neurofinder):
-    assert nwbridge.recordings(tmp_path / "in", registry=three) == ("a", "b", "c")
-    assert nwbridge.recordings(neurofinder) == ()
-
-
-def test_one_recording_is_chosen_by_name(three, tmp_path):
-    assert nwbridge.convert(tmp_path / "in", tmp_path / "x.nwb", only="c", registry=three).session_id == "c"
-    assert nwbridge.describe(tmp_path / "in", only="a", registry=three).id == "a"
-    assert nwbridge.inspect(tmp_path / "in", only="a", registry=three).session_id == "a"
-
-
-@pytest.mark.parametrize(
-    ("only", "words"),
-    [
-        (None, r"holds 3 recordings \(a, b, c\): convert them into a folder, or choose one with --only NAME"),
-        ("A", "has no recording A; it has a, b, c"),
-        ("bb", "has no recording bb; did you mean b"),
-    ],
-)
-def test_several_recordings_do_not_become_one_file(three, tmp_path, only, words):
-    with pytest.raises(nwbridge.BadOption, match=words):
-        nwbridge.convert(tmp_path / "in", tmp_path / "x.nwb", only=only, registry=three)
-    assert not (tmp_path / "x.nwb").exists()
-
-
-def test_a_path_without_any_recording_is_refused(tmp_path):
-    with pytest.raises(nwbridge.BadSource, match="holds no recording that can be converted"):
-        nwbridge.convert(tmp_path, tmp_path / "x.nwb", registry=several({}))
-
-
-@pytest.mark.parametrize("name", ["../a", "a b", "", ".a", 3])
-def test_a_recording_s_name_is_one_that_a_file_can_have(tmp_path, name):
-    with pytest.raises(nwbridge.PluginFault, match=r"nwbridge-many 1: a recording is named .*; expected letters"):
-        nwbridge.recordings(tmp_path, registry=several({name: broken}))
-
-
 def test_one_recording_can_be_written_to_a_folder(neurofinder, tmp_path):
     (result,) = nwbridge.convert_each(neurofinder, tmp_path / "out")
     assert result.out == str(tmp_path / "out" / "neurofinder.99.00.nwb")
-
-
-def test_a_source_that_asks_another_names_both_in_the_file(neurofinder, tmp_path):
-    def describe(path, options):
-        return replace(nwbridge.describe(path, source="neurofinder"), id="part")
-
-    outer = nwbridge.Source("outer", "outer", lambda path: "it is here", describe, lambda folder: folder)
-    registry = Registry((Plugin("outer", "nwbridge-outer", "7", sources=(outer,)),))
-    nwbridge.convert(neurofinder, tmp_path / "x.nwb", registry=registry)
-    with h5py.File(tmp_path / "x.nwb") as file:
-        names = [name for name, _ in file["general/was_generated_by"].asstr()[()]]
-    assert names == ["nwbridge", "nwbridge-outer", "nwbridge-neurofinder"]
-
-
-@pytest.mark.parametrize("values", [{"a\0": 1}, {"a": ["\ud800"]}, {"a\ud800": 1}])
-def test_parameters_that_no_file_can_hold_are_refused(tmp_path, values):
-    (tmp_path / "x").touch()
-    session = nwbridge.Session("s", "S.", (nwbridge.Parameters("p", values),))
-    with pytest.raises(nwbridge.BadSource, match="it has characters that no NWB file can hold"):
-        nwbridge.convert(tmp_path / "x", tmp_path / "x.nwb", registry=several({"a": lambda: session}))
-    assert not (tmp_path / "x.nwb").exists()
-
-
-def test_only_is_refused_where_there_is_one_recording(neurofinder, tmp_path):
-    with pytest.raises(nwbridge.BadOption, match=r"is one recording; leave out --only"):
-        nwbridge.convert(neurofinder, tmp_path / "x.nwb", only="cell1")
 
 
 def test_a_missing_rate_does_not_hide_how_large_the_file_will_be(tmp_path, values):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -133,22 +133,21 @@ def read(
     finally:
         _ASKED.reset(token)
     session = metadata.overlay(session, content)
-    empty = tuple(
-        Finding("hint", f"{element.name} is empty; no table was written for it", check="describe")
-        for element in session.of(Table)
-        if not len(element)
-    ) + tuple(
-        Finding("hint", f"{element.name} has no region", check="describe")
-        for element in session.of(Segmentation)
-        if not len(element)
-    )
-    session = replace(session, findings=session.findings + empty)
+    session = replace(session, findings=(*session.findings, *_empty(session)))
     if first is not None:
         session = session.first(first)
     _refuse_unwritable(session, session.id)
     return Reading(
         match, replace(session, files=tuple(Path(f).absolute() for f in session.files)), content, tuple(asked)
     )
+
+
+def _empty(session: Session) -> Iterator[Finding]:
+    """Yield a finding for every element without rows."""
+    for element in session.of(Table) + session.of(Segmentation):
+        if not len(element):
+            what = "has no region" if isinstance(element, Segmentation) else "is empty; no table was written for it"
+            yield Finding("hint", f"{element.name} {what}", check="describe")
 
 
 def _refuse_unwritable(value: Any, where: str) -> None:

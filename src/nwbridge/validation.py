@@ -33,7 +33,6 @@ _SEVERITY: dict[str, Severity] = {
     "BEST_PRACTICE_VIOLATION": "warning",
     "BEST_PRACTICE_SUGGESTION": "hint",
 }
-_SHIPPED = {"core", "hdmf-common", "hdmf-experimental"}  # namespaces of pynwb itself
 _ONE_AT_A_TIME = threading.Lock()  # catching warnings changes the whole process
 _DAMAGED = "the file is damaged: write it again"
 _ORDER = ("error", "warning", "hint")
@@ -126,7 +125,7 @@ def _as_written(path: Path) -> Iterator[Finding]:
     """Validate a file of this very process against the installed schema, extensions included, and inspect it."""
     with NWBHDF5IO(str(path), "r", manager=namespaces.manager(), load_namespaces=False) as io:
         with h5py.File(path, "r") as file:
-            extensions = sorted(set(file["specifications"]) - _SHIPPED)
+            extensions = sorted(set(file["specifications"]) - namespaces.SHIPPED)
         whole = [name for name in extensions if "NWBFile" in _types_of(name)]
         if len(whole) < len(extensions):  # an extension that names only some types of core needs its own copy of them
             yield from _schema(path)

@@ -651,3 +651,170 @@ def test_times_of_any_type_are_written_as_doubles(tmp_path):
     with h5py.File(path) as stored:
         assert stored["acquisition/s/timestamps"].dtype == np.float64
         np.testing.assert_array_equal(stored["acquisition/s/timestamps"][()], times)
+
+
+def test_weights_are_as_wide_as_the_widest_and_one_where_nobody_states_them(tmp_path):
+    pixels = np.array([[2, 9], [11, 3]])
+    given = [np.array([0.1, 0.2], np.float32), np.array([0.3, 0.7]), None]
+    cells = Segmentation("Cells", tuple(Region(pixels, w) for w in given), (ROWS, COLUMNS), PLANE)
+    with h5py.File(converted(tmp_path / "weights", Session("s", "Weights.", (cells,)))) as stored:
+        weights = stored[f"{MASKS}/pixel_mask"]["weight"]
+    assert weights.dtype == np.float64
+    np.testing.assert_array_equal(weights, [np.float32(0.1), np.float32(0.2), 0.3, 0.7, 1, 1])
+
+
+@pytest.mark.parametrize("name", ["epochs", "trials", "invalid_times"])
+def test_intervals_that_nwb_knows_by_name_are_found_there(tmp_path, name):
+    spans = Intervals(name, (Column("start_time", np.array([0.5])), Column("stop_time", np.array([0.75]))))
+    with pynwb.NWBHDF5IO(converted(tmp_path / "spans", Session("s", "Spans.", (spans,))), "r") as io:
+        assert getattr(io.read(), name)["stop_time"][:].tolist() == [0.75]
+
+
+def test_series_of_other_programs_are_of_the_kind_that_their_names_say(tmp_path):
+    kinds = {"Denoised": "denoised", "my_deconvolved": "deconvolved", "Background1": "background", "F": "fluorescence"}
+
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2), (9, 2)])
+        series = [traces_of(table, name, np.ones((9, 2)), 2) for name in kinds]
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=series))
+
+    (cells,) = read(foreign(tmp_path / "x.nwb", change)).of(Segmentation)
+    assert {traces.name: traces.kind for traces in cells.traces} == kinds
+
+
+def test_a_status_in_other_words_stays_a_column(tmp_path):
+    def change(stored):
+        _, table = segmentation_in(stored, [(3, 2), (9, 2)])
+        table.add_column("status", "what they say", data=["accepted", "fine"])
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    (cells,) = session.of(Segmentation)
+    assert cells.status is None
+    assert {c.name: c.values.tolist() for c in cells.columns} == {"stored_status": ["accepted", "fine"]}
+    assert messages(session) == [
+        "column status of Cells is carried over as stored_status: expected accepted, undecided, rejected, not evaluated"
+    ]
+
+
+@pytest.mark.parametrize("size", [(5, 7), (1, 1)])
+def test_image_masks_with_other_columns_and_ids_are_the_regions(tmp_path, size):
+    images = RNG.random((2, *size))
+
+    def change(stored):
+        module, _ = segmentation_in(stored, [])
+        module["ImageSegmentation"].plane_segmentations.pop("Cells")
+        plane = stored.imaging_planes["ImagingPlane"]
+        table = module["ImageSegmentation"].create_plane_segmentation("by others", plane, name="Cells")
+        for number, image in enumerate(images):
+            table.add_roi(image_mask=image, pixel_mask=[(number, 0, 1.0)], id=number + 5)
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    (cells,) = session.of(Segmentation)
+    np.testing.assert_array_equal(read_all(cells.regions), images.transpose(0, 2, 1))
+    assert sorted(messages(session)) == [
+        "pixel_mask of Cells cannot be carried over: the regions are its image_mask",
+        "the row ids of Cells cannot be carried over: its regions are images",
+    ]
+
+
+def test_what_lies_in_a_module_was_made_from_something(tmp_path):
+    def change(stored):
+        module = stored.create_processing_module("ophys", "by others")
+        module.add(pynwb.TimeSeries(name="shifts", data=[1.0, 2.0], unit="pixels", rate=1.0))
+
+    (series,) = read(foreign(tmp_path / "x.nwb", change)).of(Series)
+    assert series.made_from == "not stated"
+
+
+def test_an_image_s_resolution_is_that_of_square_pixels(file, tmp_path):
+    def change(stored):
+        image = pynwb.image.GrayscaleImage(name="one", data=np.ones((3, 4)), resolution=2000.0)
+        stored.add_acquisition(pynwb.base.Images(name="images", images=[image]))
+
+    (images,) = read(foreign(tmp_path / "x.nwb", change)).of(Images)
+    assert images.images[0].pixel_um == (5.0, 5.0)
+    with h5py.File(file) as stored:
+        ours = stored["processing/ophys/images"]
+        assert ours["sum"].attrs["resolution"] == pytest.approx(1e4 / 0.01625)
+        assert "resolution" not in ours["colour"].attrs
+
+
+@pytest.mark.parametrize(
+    ("spacing", "unit", "pixel", "said"),
+    [
+        ([0.002, 0.0033], "millimeters", (3.3, 2.0), []),
+        ([2.0, 3.0], "furlongs", None, ["a grid spacing of [2.0, 3.0] furlongs is taken as unknown"]),
+        ([0.0, 3.0], "micrometers", None, ["a grid spacing of [0.0, 3.0] micrometers is taken as unknown"]),
+    ],
+)
+def test_a_grid_spacing_is_taken_with_its_unit(tmp_path, spacing, unit, pixel, said):
+    path = foreign(tmp_path / "x.nwb", lambda stored: None)
+    with h5py.File(path, "a") as stored:
+        plane = stored["general/optophysiology/ImagingPlane"]
+        plane["grid_spacing"] = spacing
+        plane["grid_spacing"].attrs["unit"] = unit
+    session = read(path)
+    assert session.of(Movie)[0].plane.pixel_um == pixel
+    assert messages(session) == [f"imaging plane ImagingPlane: {words}" for words in said]
+
+
+def test_the_depth_of_a_field_of_view_is_named(tmp_path):
+    path = foreign(tmp_path / "x.nwb", lambda stored: None)
+    with h5py.File(path, "a") as stored:
+        stored["acquisition/TwoPhotonSeries/field_of_view"] = [3e-4, 2e-4, 1e-5]
+    session = read(path)
+    assert session.of(Movie)[0].field_of_view_um == (200.0, 300.0)  # rows' extent, columns' extent
+    assert messages(session) == ["the depth of the field of view of TwoPhotonSeries cannot be carried over"]
+
+
+def other_row(file):
+    rows = file["general/intracellular_ephys/intracellular_recordings/responses/response"]
+    row = rows[0]
+    row["idx_start"], row["count"] = 5, 10
+    rows[0] = row
+
+
+@pytest.mark.parametrize(
+    ("change", "lost", "message"),
+    [
+        (
+            lambda file: file["acquisition/voltage/data"].attrs.__setitem__("unit", "millivolts"),
+            {"voltage"},
+            "voltage (CurrentClampSeries) is not carried over: its unit is millivolts; expected volts",
+        ),
+        (other_row, set(), "intracellular_recordings (IntracellularRecordingsTable) is not carried over"),
+        (
+            lambda file: file["timestamps_reference_time"].__setitem__((), "2019-01-31T12:00:00+00:00"),
+            set(),
+            "timestamps_reference_time of the file cannot be carried over",
+        ),
+        (
+            lambda file: file["general/was_generated_by"].__setitem__(Ellipsis, "other"),
+            set(),
+            "was_generated_by, source_script of the file cannot be carried over",
+        ),
+        (
+            lambda file: file["processing/ophys/Fluorescence/denoised/data"].attrs.__setitem__("conversion", 2.0),
+            set(),
+            "conversion of denoised (RoiResponseSeries) cannot be carried over",
+        ),
+        (
+            lambda file: file["analysis/ring/id"].__setitem__(0, 5),
+            set(),
+            "row ids of ring (DynamicTable) cannot be carried over",
+        ),
+        (lambda file: file["units/spike_times"].attrs.__setitem__("resolution", -1.0), set(), None),
+    ],
+)
+def test_what_another_program_would_say_is_named(file, tmp_path, change, lost, message):
+    shutil.copy(file, tmp_path / "x.nwb")
+    with h5py.File(tmp_path / "x.nwb", "a") as stored:
+        change(stored)
+    session = read(tmp_path / "x.nwb")
+    assert {element.name for element in ELEMENTS} - {element.name for element in session.elements} == lost
+    assert message in (messages(session) or [None])
+
+
+def test_every_general_field_is_known_to_come_from_the_file(file):
+    origins = read(file).origins
+    assert {origins[f"NWBFile.{name}"] for name in ("session_id", "lab", "keywords")} == {"out.nwb"}

@@ -1,4 +1,4 @@
-"""How the values of a movie are cut into HDF5 chunks, and how a chunk becomes bytes and values again.
+"""How values are cut into HDF5 chunks, and how a chunk becomes bytes and values again.
 
 The bytes are those of HDF5's own filters, shuffle then deflate, so every HDF5 reader opens them.
 """

@@ -38,10 +38,10 @@ def _(table: Localizations, file: NWBFile, layout: Layout) -> None:
     kind, column_kind = _types()
     known = {spec["name"] for spec in kind.__columns__}
     units = {column.name: column.unit for column in table.columns if column.name in known}
-    plain = [_without_unit(column) if column.name in known else column for column in table.columns]
+    plain = tuple(replace(column, unit=None) if column.name in known else column for column in table.columns)
     facts = {"frame_base": table.frame_base, "software": table.software, "software_version": table.software_version}
     made = made_table(
-        replace(table, columns=tuple(plain)),
+        replace(table, columns=plain),
         file,
         layout,
         kind,
@@ -54,10 +54,6 @@ def _(table: Localizations, file: NWBFile, layout: Layout) -> None:
         if units.get(column.name) is not None:
             column.unit = units[column.name]
     module(file, "ophys").add(made)
-
-
-def _without_unit(column: Column) -> Column:
-    return Column(column.name, column.values, column.description, None, column.ends, column.rows_of)
 
 
 def _series(file: NWBFile, name: str) -> Any:
@@ -91,5 +87,4 @@ def localizations_of(table: Any, stored: Stored) -> Iterator[Localizations]:
 
 def _with_unit(column: Column, table: Any) -> Column:
     vector: VectorData = next(c for c in table.columns if c.name == column.name)
-    unit = getattr(vector, "unit", None) or column.unit
-    return Column(column.name, column.values, column.description, unit, column.ends, column.rows_of)
+    return replace(column, unit=getattr(vector, "unit", None) or column.unit)

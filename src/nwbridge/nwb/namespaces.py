@@ -11,6 +11,7 @@ from hdmf.build import BuildManager, TypeMap
 
 from nwbridge.errors import PluginFault
 
+SHIPPED = frozenset({"core", "hdmf-common", "hdmf-experimental"})  # those of pynwb itself
 _loaded: set[Path] = set()
 
 

@@ -62,10 +62,6 @@ def _in_words(shape: tuple[int, ...]) -> str:
     return " × ".join(f"{size} {name}" for size, name in zip(shape, ("rows", "columns", "planes"), strict=False))
 
 
-def _is_unmasked(segmentation: Segmentation) -> bool:
-    return isinstance(segmentation.regions, tuple) and any(region.pixels is None for region in segmentation.regions)
-
-
 def _images(masks: LazyArray, layout: Layout) -> list[VectorData]:
     data = layout.empty(masks, _MASK_AXES[: len(masks.shape)])
     return [VectorData(name="image_mask", description="an image of weights for each region", data=data)]
@@ -73,7 +69,7 @@ def _images(masks: LazyArray, layout: Layout) -> list[VectorData]:
 
 def _pixels(segmentation: Segmentation, regions: tuple[Region, ...], layout: Layout) -> list[VectorData]:
     """Return the columns of the masks: pixels, or voxels, or one NaN each where no mask is distributed."""
-    if _is_unmasked(segmentation):
+    if any(region.pixels is None for region in regions):
         nothing = np.full((len(regions), 1, 1), np.nan)
         return [VectorData(name="image_mask", description=_NO_MASK, data=nothing)]
     shape = segmentation.image_shape or (1, 1)  # without any region nobody may know it

@@ -13,7 +13,7 @@ from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Layout, add
 from nwbridge.nwb.movies import clock, made_from, place
 from nwbridge.nwb.planes import device, device_of
-from nwbridge.nwb.stored import Stored, elements, text
+from nwbridge.nwb.stored import Stored, dataset_of, elements, text
 
 
 @add.register
@@ -67,8 +67,9 @@ def _(series: TimeSeries, stored: Stored) -> Iterator[Series]:
 def _(series: CurrentClampSeries, stored: Stored) -> Iterator[Series]:
     if type(series) is not CurrentClampSeries:
         return
-    if series.unit != "volts":
-        stored.leave(series, f"its unit is {series.unit}; expected volts")
+    unit = dataset_of(series.data).attrs.get("unit", "volts")  # pynwb says volts whatever is stored
+    if unit not in ("volts", "V"):
+        stored.leave(series, f"its unit is {unit}; expected volts")
         return
     words, facts = stated(series.description)
     known = series.electrode

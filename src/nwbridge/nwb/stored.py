@@ -71,8 +71,7 @@ class Stored:
     def clock(self, series: TimeSeries) -> dict[str, Any]:
         """Return rate and start, or timestamps, of a series in the words of the model."""
         if series.timestamps is not None:
-            times = series.timestamps
-            return {"timestamps": self.array(times)}
+            return {"timestamps": self.array(series.timestamps)}
         return {"rate_hz": number(series.rate), "start_s": float(series.starting_time or 0.0)}
 
 

@@ -22,8 +22,6 @@ from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Exact, Layout, add
 from nwbridge.nwb.stored import LAZY, Stored, dataset_of, elements, number, reason, values_of
 
-_NAMED = ("epochs", "trials", "invalid_times")  # intervals that have a place of their own
-
 
 def add_columns(
     columns: Iterable[Column], file: NWBFile, layout: Layout, kinds: dict[str, type[VectorData]] | None = None
@@ -98,13 +96,8 @@ def _(table: Table, file: NWBFile, layout: Layout) -> None:
 
 @add.register
 def _(table: Intervals, file: NWBFile, layout: Layout) -> None:
-    if not len(table):
-        return
-    made = made_table(table, file, layout, TimeIntervals)
-    if table.name in _NAMED:
-        setattr(file, table.name, made)
-    else:
-        file.add_time_intervals(made)
+    if len(table):  # epochs, trials and invalid_times lie with the others: pynwb finds them by their names
+        file.add_time_intervals(made_table(table, file, layout, TimeIntervals))
 
 
 @add.register

@@ -195,7 +195,7 @@ def _dependencies(io: NWBHDF5IO) -> dict[str, set[str]]:
 
 def _forget_unused(file: h5py.File, dependencies: Mapping[str, set[str]]) -> None:
     """Remove the schemas of extensions that this process knows, but that the file has nothing of."""
-    used = {"core", "hdmf-common", "hdmf-experimental"}
+    used = set(namespaces.SHIPPED)
     if used.issuperset(file["specifications"]):
         return
     file.visititems(lambda _, stored: used.add(str(stored.attrs.get("namespace", "core"))))
