@@ -7,7 +7,17 @@ import h5py
 import numpy as np
 import pytest
 
-from nwbridge.nwb.chunks import CACHE, COMPRESSIONS, chunk_shape, compressor, inflate, shuffle, transpose, unshuffle
+from nwbridge.nwb.chunks import (
+    CACHE,
+    COMPRESSIONS,
+    chunk_shape,
+    compressor,
+    inflate,
+    row_chunks,
+    shuffle,
+    transpose,
+    unshuffle,
+)
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "f4", "f8"]
 
@@ -90,3 +100,16 @@ def test_rows_of_pure_noise_are_stored_between_rows_that_are_deflated(length, or
     packed = compressor("fast")(planes)
     assert zlib.decompress(packed) == planes.tobytes() == inflate(packed, planes.nbytes)
     assert len(packed) < sum(length if kind == 1 else length * 0.4 for kind in order) * 1.01 + 200
+
+
+def test_a_row_that_saves_five_percent_is_deflated():
+    row = np.random.default_rng(8).integers(0, 180, (1, 100_000)).astype(np.uint8)  # 7.5 bits a byte
+    packed = compressor("fast")(row)
+    assert zlib.decompress(packed) == row.tobytes()
+    assert len(packed) < 0.96 * row.size
+
+
+def test_what_is_read_row_after_row_is_bounded_across_and_in_all():
+    assert row_chunks((4, 1 << 20), 8) == (2, 1 << 14)  # a slab of two rows has 16 MiB
+    assert row_chunks((500, 1000), 4) == (500, 1000)
+    assert row_chunks((1 << 20,), 8) == (1 << 17,)

@@ -804,6 +804,26 @@ def other_row(file):
             "row ids of ring (DynamicTable) cannot be carried over",
         ),
         (lambda file: file["units/spike_times"].attrs.__setitem__("resolution", -1.0), set(), None),
+        (
+            lambda file: file["events/events/timestamp"].attrs.__setitem__("resolution", 0.001),
+            set(),
+            "resolution of timestamp of events (EventsTable) cannot be carried over",
+        ),
+        (
+            lambda file: file["general/devices/Scope"].attrs.__setitem__("serial_number", "12"),
+            set(),
+            "serial_number of Scope (Device) cannot be carried over",
+        ),
+        (
+            lambda file: file["events/events/cell"].__setitem__(0, len(CELLS)),
+            set(),
+            "column cell of events is not carried over: it refers to regions that are not there",
+        ),
+        (
+            lambda file: file["acquisition/Movie/starting_time"].attrs.__setitem__("rate", 0.0),
+            {"Movie"},
+            "localizations was found in Movie, which is not carried over",
+        ),
     ],
 )
 def test_what_another_program_would_say_is_named(file, tmp_path, change, lost, message):
@@ -818,3 +838,12 @@ def test_what_another_program_would_say_is_named(file, tmp_path, change, lost, m
 def test_every_general_field_is_known_to_come_from_the_file(file):
     origins = read(file).origins
     assert {origins[f"NWBFile.{name}"] for name in ("session_id", "lab", "keywords")} == {"out.nwb"}
+
+
+def test_molecules_may_be_found_in_a_movie_that_was_made_from_another(tmp_path):
+    cleaned = replace(MOVIE, name="Cleaned", made_from="the camera's frames")
+    table = Localizations("found", (Column("x", np.ones(3)), Column("y", np.ones(3))), found_in="Cleaned")
+    session = Session("s", "Molecules.", (cleaned, table))
+    with pynwb.NWBHDF5IO(converted(tmp_path / "molecules", session), "r") as io:
+        ophys = io.read().processing["ophys"]
+        assert ophys["found"].found_in is ophys["Cleaned"]
