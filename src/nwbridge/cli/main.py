@@ -8,11 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 from nwbridge.cli.exits import DONE, IN_WORDS, INTERRUPTED, REFUSED
 from nwbridge.errors import NwbridgeError
 from nwbridge.version import __version__
+
+COMMANDS = ("convert", "inspect", "validate", "plugins", "demo")  # a module each: HELP, add(parser), run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,64 +30,19 @@ class _Parser(argparse.ArgumentParser):
         self.exit(REFUSED, f"nwbridge: error: {message}; see {self.prog} --help\n")
 
 
-def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def _commands(parser: argparse.ArgumentParser) -> None:
+    """Let each command's module add its arguments."""
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
-    made: dict[str, argparse.ArgumentParser] = {}
-    for name, text in (
-        ("convert", "turn a recording into a verified NWB file"),
-        ("inspect", "say what convert would do, and write nothing"),
-        ("validate", "check an NWB file: schema, NWB inspector with DANDI's rules, plugins"),
-        ("plugins", "list what is installed, or describe one plugin"),
-        ("demo", "write a tiny example recording"),
-    ):
-        made[name] = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
-        )
-        made[name].add_argument("--json", action="store_true", help="print one line of JSON for programs")
-    return made
+    for name in COMMANDS:
+        module = _module(name)
+        text = module.HELP
+        made = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
+        made.add_argument("--json", action="store_true", help="print one line of JSON for programs")
+        module.add(made)
 
 
-def _add_convert(convert: argparse.ArgumentParser) -> None:
-    convert.add_argument("path", metavar="PATH", help="the recording: a file, a folder or a zip")
-    convert.add_argument(
-        "out", metavar="OUT.nwb", help="the file to write; or a folder, which gets a file for each recording in PATH"
-    )
-    convert.add_argument(
-        "--no-verify", dest="verify", action="store_false", help="do not read the file back and compare"
-    )
-    convert.add_argument("--overwrite", action="store_true", help="replace OUT.nwb if it exists")
-    convert.add_argument("--quiet", action="store_true", help="show no progress")
-    convert.epilog = IN_WORDS
-    convert.formatter_class = argparse.RawDescriptionHelpFormatter
-
-
-def _add_reading(command: argparse.ArgumentParser) -> None:
-    """Add what convert and inspect have in common."""
-    command.add_argument("--source", metavar="NAME", help="the source, where several recognize PATH")
-    command.add_argument("--only", metavar="NAME", help="one recording, where PATH holds several")
-    command.add_argument("--metadata", metavar="FILE", help="what the lab knows: YAML, TOML or JSON (docs/metadata.md)")
-    command.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="one value of it: --set 'Subject.species=Mus musculus'",
-    )
-    command.add_argument("--first", metavar="N", type=int, help="take only the first N frames")
-    command.add_argument(
-        "--threads", metavar="N", type=int, help="threads that compress (as many as processors, at most 8)"
-    )
-    command.add_argument(
-        "--chunks",
-        metavar="F,R,C",
-        help="frames, rows and columns in a chunk of a movie (chosen for frames and traces)",
-    )
-    command.add_argument(
-        "--compression",
-        default="fast",
-        metavar="KIND",
-        help="fast (the default), small or none; any HDF5 reader opens all",
-    )
+def _module(command: str) -> Any:
+    return import_module(f"nwbridge.cli.{command}")
 
 
 def build_parser() -> _Parser:
@@ -98,15 +56,7 @@ def build_parser() -> _Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"nwbridge {__version__}")
-    commands = _commands(parser)
-    _add_convert(commands["convert"])
-    commands["inspect"].add_argument("path", metavar="PATH", help="the recording: a file, a folder or a zip")
-    for name in ("convert", "inspect"):
-        _add_reading(commands[name])
-    commands["validate"].add_argument("path", metavar="FILE.nwb", help="the file to check")
-    commands["plugins"].add_argument("name", metavar="NAME", nargs="?", help="one plugin or source, with its options")
-    commands["demo"].add_argument("source", metavar="SOURCE", help="name of the source")
-    commands["demo"].add_argument("folder", metavar="FOLDER", help="where to write; made if it does not exist")
+    _commands(parser)
     return parser
 
 
@@ -115,9 +65,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     commands: dict[str, Any] = parser._subparsers._group_actions[0].choices  # type: ignore[union-attr,assignment]
     command = next((word for word in words if word in commands), None)
-    if command in ("convert", "inspect"):
+    if command:
         known = {flag for action in commands[command]._actions for flag in action.option_strings}
-        if any(word.startswith("--") and word.split("=")[0] not in known for word in words):
+        if "--source" in known and any(word.startswith("--") and word.split("=")[0] not in known for word in words):
             _add_options_of_sources(commands[command], known)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
@@ -148,9 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is None:
             build_parser().print_help()
             return REFUSED
-        from nwbridge.cli import commands
-
-        return int(getattr(commands, arguments.command)(arguments))
+        return int(_module(arguments.command).run(arguments))
     except NwbridgeError as error:
         if "--json" in words:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}))

@@ -1,0 +1,53 @@
+"""`nwbridge inspect`: what convert would do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from nwbridge.cli import reading
+from nwbridge.cli.exits import DONE, FINDINGS
+from nwbridge.cli.printing import element_line, print_findings, size
+
+if TYPE_CHECKING:
+    from nwbridge.results import Inspection
+
+HELP = "say what convert would do, and write nothing"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
+    parser.add_argument("path", metavar="PATH", help="the recording: a file, a folder or a zip")
+    reading.add(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what a conversion would do."""
+    from nwbridge.conversion import inspect
+
+    inspection = inspect(arguments.path, **reading.arguments_of(arguments))
+    if arguments.json:
+        print(json.dumps(inspection.as_json(), default=str))
+    else:
+        _print_inspection(inspection)
+    return DONE if inspection.ok else FINDINGS
+
+
+def _print_inspection(inspection: Inspection) -> None:
+    print(f"{inspection.source} ({inspection.plugin}): {inspection.evidence}")
+    print(f"session {inspection.session_id}: {inspection.description}")
+    for element in inspection.elements:
+        print("  " + element_line(element))
+    guess = inspection.estimate
+    sizes = f"{size(guess.file_bytes)} for {size(guess.array_bytes)} of values"
+    print(f"about {sizes}, about {guess.seconds:.0f} s with verification")
+    print("metadata")
+    width = max(len(field.key) for field in inspection.fields)
+    for field in inspection.fields:
+        value = ", ".join(map(str, field.value)) if isinstance(field.value, list | tuple) else field.value
+        value = "–" if value is None else value
+        note = f"  ({field.note})" if field.note else ""
+        print(f"  {field.origin:7}  {field.key:{width}}  {value}{note}")
+    print_findings(inspection.findings)
+    print("nothing was written")

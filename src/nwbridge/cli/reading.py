@@ -1,0 +1,64 @@
+"""The flags that say what to read and how to write it, shared by convert, inspect and batch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from nwbridge.errors import BadOption
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    command.add_argument("--source", metavar="NAME", help="the source, where several recognize PATH")
+    command.add_argument("--only", metavar="NAME", help="one recording, where PATH holds several")
+    command.add_argument("--metadata", metavar="FILE", help="what the lab knows: YAML, TOML or JSON (docs/metadata.md)")
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="one value of it: --set 'Subject.species=Mus musculus'",
+    )
+    command.add_argument("--first", metavar="N", type=int, help="take only the first N frames")
+    command.add_argument(
+        "--threads", metavar="N", type=int, help="threads that compress (as many as processors, at most 8)"
+    )
+    command.add_argument(
+        "--chunks",
+        metavar="F,R,C",
+        help="frames, rows and columns in a chunk of a movie (chosen for frames and traces)",
+    )
+    command.add_argument(
+        "--compression",
+        default="fast",
+        metavar="KIND",
+        help="fast (the default), small or none; any HDF5 reader opens all",
+    )
+
+
+def arguments_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what they say, as arguments of `nwbridge.convert`."""
+    from nwbridge import metadata
+
+    given = metadata.load(Path(arguments.metadata)) if arguments.metadata else {}
+    return {
+        "source": arguments.source,
+        "only": arguments.only,
+        "options": {k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
+        "metadata": metadata.merge(given, metadata.from_settings(arguments.set)),
+        "first": arguments.first,
+        "threads": arguments.threads,
+        "chunks": _chunks(arguments.chunks),
+        "compression": arguments.compression,
+    }
+
+
+def _chunks(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise BadOption(f"--chunks {text}: expected frames,rows,columns, as in 64,128,128") from None
