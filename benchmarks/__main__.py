@@ -28,7 +28,7 @@ TIFF = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
 ZIP = "1_ZOOM1.3_550Vx575H_FOV_30Hz_80umdepth_dendrite_0.2power_1AMP.zip"
 FOLDER = "neurofinder.99.00"
 CHUNKS = {"default": None, "tiles": "64,128,128", "8 whole frames": "8,512,512", "1 whole frame": "1,512,512"}
-GROUPS = ("speed", "containers", "help", "reading", "systems", "memory")
+GROUPS = ("speed", "containers", "help", "reading", "systems", "report", "memory", "batch")
 SAMPLES = 8_000_000  # of each voltage in one Allen recording
 FIFTY = 50
 HEAD = "| run | wall s | CPU s | peak MB | file MB | {} |\n|---|---|---|---|---|---|"
@@ -42,6 +42,7 @@ class Bench:
         self.count = max(1, round(size * 1e9 / FRAME))
         self.nwbridge = Path(sys.executable).with_name("nwbridge")
         self.measured: dict[str, Any] = {}
+        self.batch = (60, SAMPLES)  # recordings, and samples of each voltage in one
 
     def recording(self, kind: str, count: int) -> Path:
         """Return a recording of the first `count` frames, as a TIFF, zip (stored, deflated) or folder."""
@@ -205,6 +206,34 @@ def systems(bench: Bench) -> list[str]:
     return ["### Other systems", "", HEAD.format(""), *rows]
 
 
+def many(bench: Bench) -> list[str]:
+    """Convert many small recordings at once, and one by one."""
+    from benchmarks import batch
+
+    count, samples = bench.batch
+    folder = bench.made("folder", f"many-{count}-{samples}", samples, count)
+    size = next(folder.iterdir()).stat().st_size / 1e6
+    out = bench.folder / "batch"
+    costs = batch.measured(batch.cases(bench.nwbridge, folder, out), out, bench.runs)
+    bench.keep("batch", costs)
+    return batch.table(costs, count, size)
+
+
+def pages(bench: Bench) -> list[str]:
+    """Draw pages on many recordings."""
+    from benchmarks import report
+
+    command, large = bench.ours("allen", bench.made("allen", "103991.h5", SAMPLES), "--no-verify")
+    if not large.exists():
+        interleaved({"the recording": (command, large)}, 1)
+    folders = {
+        "60 small recordings of all sources": report.mixed(bench.nwbridge, bench.folder / "mixed"),
+        "60 recordings of 8 million samples of two voltages": report.alike(large, bench.folder / "alike"),
+    }
+    costs = interleaved(report.cases(bench.nwbridge, folders, bench.folder / "report.html"), bench.runs)
+    return report.table(bench.keep("report", costs))
+
+
 def machine(peer: str | None) -> str:
     """Say where this was measured, and with which versions."""
     names = ("nwbridge", "pynwb", "h5py", "numpy", "isal")
@@ -224,10 +253,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=float, default=2, metavar="GB", help="of the movie (default 2)")
     parser.add_argument("--runs", type=int, default=3, help="of everything; medians are shown (default 3)")
     parser.add_argument(
-        "--only", action="append", choices=GROUPS, help="may be repeated; memory (4 × --size too) runs only so"
+        "--only", action="append", choices=GROUPS, help="may be repeated; memory (4 × --size too) and batch run only so"
     )
     parser.add_argument("--peer", metavar="PYTHON", help="a Python with neuroconv[tiff] (default: this, if it has)")
     parser.add_argument("--folder", type=Path, help="for movies and files; kept (default: a temporary one, removed)")
+    parser.add_argument(
+        "--batch", type=int, nargs=2, default=(60, SAMPLES), metavar=("N", "SAMPLES"), help="recordings, and their size"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run's numbers there")
     return parser.parse_args()
 
@@ -239,6 +271,7 @@ def main() -> None:
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="nwbridge-bench-"))
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(folder.resolve(), arguments.size, arguments.runs, peer)
+    bench.batch = tuple(arguments.batch)
     work = {
         "speed": speed,
         "containers": containers,
@@ -246,11 +279,13 @@ def main() -> None:
         "reading": reading,
         "systems": systems,
         "memory": memory,
+        "report": pages,
+        "batch": many,
     }
     try:
         about = machine(peer)
         print(f"Medians of {arguments.runs} interleaved runs of whole processes. {about}.\n", flush=True)
-        for group in arguments.only or GROUPS[:-1]:
+        for group in arguments.only or GROUPS[:-2]:
             print("\n".join(work[group](bench)), end="\n\n", flush=True)
         if arguments.json:
             found = {"machine": about, "frames": bench.count, "runs": bench.measured}

@@ -4,7 +4,20 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from nwbridge import BadSource, LazyArray, Movie, NoOptions, Plane, Session, Source
+from nwbridge import (
+    BadSource,
+    Channel,
+    Device,
+    Electrode,
+    LazyArray,
+    Movie,
+    NoOptions,
+    Plane,
+    Series,
+    Session,
+    Source,
+)
+from nwbridge.arrays import from_numpy
 from nwbridge.plugins import Plugin, Registry
 
 
@@ -47,3 +60,16 @@ def several(describers):
 def broken():
     """Describes a recording that is damaged."""
     raise BadSource("b.h5 is cut off")
+
+
+def silent(**changes):
+    """A session with a two-photon and a one-photon movie in planes of their own, that states nothing."""
+
+    def movie(name, kind):
+        data = from_numpy(np.zeros((5, 30, 50), np.uint16))
+        device = Device(f"{name}Microscope")
+        return Movie(name, data, Plane(f"{name}Plane", device=device, channels=(Channel(f"{name}Channel"),)), kind=kind)
+
+    voltage = from_numpy(np.zeros(40))
+    clamp = Series("Voltage", voltage, "volts", "current clamp", rate_hz=100.0, electrode=Electrode("pipette"))
+    return Session("a", "A session.", (movie("Two", "two-photon"), movie("One", "one-photon"), clamp), **changes)

@@ -107,7 +107,8 @@ def test_inspecting_writes_nothing_and_tells_what_is_missing(deepcad, tmp_path):
     assert inspection.estimate.array_bytes == written.array_bytes
     with h5py.File(tmp_path / "x.nwb") as file:
         stored = sum(file[f"acquisition/{e['name']}/data"].id.get_storage_size() for e in written.elements)
-    assert 0.9 < inspection.estimate.file_bytes / stored < 1.1
+    assert 0.9 < inspection.estimate.file_bytes / written.file_bytes < 1.1
+    assert written.file_bytes > stored + 180_000  # what any file has, besides its arrays
 
 
 def test_inspecting_reports_a_missing_rate_where_converting_refuses(tmp_path, values):
@@ -499,6 +500,38 @@ def test_each_recording_of_a_path_becomes_a_file_and_a_damaged_one_spoils_no_oth
     assert [result.session_id for result in (results[0], results[2])] == ["a", "c"]
 
 
+def test_each_recording_is_named_before_it_is_converted(three, tmp_path):
+    told = []
+    results = nwbridge.convert_each(
+        tmp_path / "in", tmp_path / "out", registry=three, metadata=MOUSE, starting=lambda *words: told.append(words)
+    )
+    next(results)
+    assert told == [("a", 1, 3)]
+    list(results)
+    assert told == [("a", 1, 3), ("b", 2, 3), ("c", 3, 3)]
+
+
+def test_a_folder_for_which_nothing_was_written_is_not_left_behind(three, tmp_path):
+    for made_before in (False, True):
+        results = list(nwbridge.convert_each(tmp_path / "in", tmp_path / "out", registry=three, only="b"))
+        assert [type(result).__name__ for result in results] == ["BadSource"]
+        assert (tmp_path / "out").exists() is made_before
+        (tmp_path / "out").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("name", ["b.h5", "B.TIF", "b.nwb", "there"])
+def test_a_recording_is_no_folder_to_write_to(three, tmp_path, name):
+    (tmp_path / "there").touch()
+    with pytest.raises(nwbridge.CannotWrite, match=r"expected a file that ends in \.nwb, or a folder"):
+        list(nwbridge.convert_each(tmp_path / "in", tmp_path / name, registry=three))
+
+
+def test_a_folder_that_is_there_may_have_any_name(three, tmp_path):
+    (tmp_path / "of b.h5").mkdir()
+    (result, *_) = nwbridge.convert_each(tmp_path / "in", tmp_path / "of b.h5", registry=three, metadata=MOUSE)
+    assert result.out == str(tmp_path / "of b.h5" / "a.nwb")
+
+
 def test_one_recording_can_be_written_to_a_folder(neurofinder, tmp_path):
     (result,) = nwbridge.convert_each(neurofinder, tmp_path / "out")
     assert result.out == str(tmp_path / "out" / "neurofinder.99.00.nwb")
@@ -508,7 +541,10 @@ def test_a_missing_rate_does_not_hide_how_large_the_file_will_be(tmp_path, value
     (tmp_path / "x").touch()
     inspection = nwbridge.inspect(tmp_path / "x", registry=registry_of(lazy(values), rate_hz=None))
     assert not inspection.ok
-    assert "--set Ophys.TwoPhotonSeries.rate=HZ" in inspection.findings[0].message
+    assert inspection.findings[0].message == (
+        "the rate of TwoPhotonSeries is stated nowhere and NWB requires it: "
+        "give it with --set Ophys.TwoPhotonSeries.rate=HZ"
+    )
     assert inspection.estimate.array_bytes == values.nbytes
 
 

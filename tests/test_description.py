@@ -8,6 +8,8 @@ import pytest
 from recordings import broken, several
 
 import nwbridge
+from nwbridge import Movie, Plane, Session, Source
+from nwbridge.arrays import from_numpy
 from nwbridge.plugins import Plugin, Registry
 
 
@@ -98,6 +100,37 @@ def test_columns_of_text_that_no_file_can_hold_are_refused(tmp_path, values):
     session = nwbridge.Session("s", "S.", (nwbridge.Table("t", (nwbridge.Column("c", np.array([*values, "d"])),)),))
     with pytest.raises(nwbridge.BadSource, match="it has characters that no NWB file can hold"):
         nwbridge.inspect(tmp_path / "x", registry=several({"a": lambda: session}))
+
+
+def movie_in(folder, *names):
+    """A registry whose source reads the files of these names of a folder."""
+    folder.mkdir()
+    for name in (*names, "notes.md"):
+        (folder / name).touch()
+
+    def describe(path, options):
+        data = from_numpy(np.zeros((5, 3, 4), np.uint8))
+        movie = Movie("TwoPhotonSeries", data, Plane(), rate_hz=1.0)
+        return Session("a", "A session.", (movie,), files=(folder / names[0],))
+
+    source = Source("a", "", lambda path: "always", describe, lambda folder: folder)
+    return Registry((Plugin("a", "nwbridge-a", "1", sources=(source,)),))
+
+
+def unread(folder, registry):
+    return [f.message for f in nwbridge.inspect(folder, registry=registry).findings if "not read" in f.message]
+
+
+def test_files_of_a_folder_that_nobody_read_are_named(tmp_path):
+    registry = movie_in(tmp_path / "in", "a.raw", "b.raw", "c.csv", "d.h5", "e.h5")
+    assert unread(tmp_path / "in", registry) == [
+        "files of the folder that were not read: b.raw, c.csv, d.h5 and 1 more"
+    ]
+    assert unread(tmp_path / "in" / "a.raw", registry) == []
+
+
+def test_words_and_results_beside_a_recording_are_not_worth_a_hint(tmp_path):
+    assert unread(tmp_path / "in", movie_in(tmp_path / "in", "a.raw", "lab.yaml", "out.nwb", ".hidden")) == []
 
 
 def test_elements_without_rows_are_named(tmp_path):

@@ -121,10 +121,10 @@ def test_a_wrong_value_is_refused_with_what_would_do(name, given, words):
 @pytest.mark.parametrize(
     ("options", "given", "words"),
     [
-        (Everything, "treshold", "source x has no option treshold; did you mean threshold?"),
-        (Everything, "frame-cont", "source x has no option frame-cont; did you mean frame_count?"),
-        (Everything, "zzz", "source x has no option zzz; it has title, frame_count"),
-        (NoOptions, "depth", "source x has no option depth; it has none"),
+        (Everything, "treshold", "source x has no option --treshold; did you mean --threshold?"),
+        (Everything, "frame-cont", "source x has no option --frame-cont; did you mean --frame-count?"),
+        (Everything, "zzz", "source x has no option --zzz; it has --title, --frame-count"),
+        (NoOptions, "depth", "source x has no option --depth; it has none"),
     ],
 )
 def test_an_unknown_option_is_answered_with_the_nearest_spelling(options, given, words):

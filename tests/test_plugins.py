@@ -270,10 +270,44 @@ def test_a_name_that_is_too_long_does_not_exist(tmp_path):
 
 
 def test_a_path_that_nobody_knows_is_answered_with_what_is_read(tmp_path):
-    with pytest.raises(NotRecognized, match=r"no installed source recognizes .*; they read: a files, b files"):
+    words = (
+        f"no installed source recognizes {tmp_path}; installed: a, b. Look up what each reads with nwbridge plugins; "
+        "give one recording inside it, or name its kind with --source NAME"
+    )
+    with pytest.raises(NotRecognized, match=f"^{re.escape(words)}$"):
         registry_of(source("a", None), source("b", None)).detect(tmp_path)
-    with pytest.raises(NotRecognized, match="they read: nothing: no plugin is installed"):
+    with pytest.raises(NotRecognized, match=r"; no plugin is installed$"):
         Registry().detect(tmp_path)
+
+
+def finds(name, ending):
+    """A source that recognizes what ends in `ending`."""
+    return Source(name, "", lambda path: "its name" if path.name.endswith(ending) else None, print, print)
+
+
+def test_recordings_deeper_in_a_folder_are_named(tmp_path):
+    for name in ("lab/mouse-1/a.one", "lab/mouse-2/b.one", "lab/mouse-2/c.two", "lab/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    registry = registry_of(finds("one", ".one"), finds("two", ".two"))
+    with pytest.raises(NotRecognized) as caught:
+        nwbridge.describe(tmp_path / "lab", registry=registry)
+    assert str(caught.value) == (
+        f"{tmp_path / 'lab'} is not one recording, but holds some "
+        f"(one: {Path('mouse-1', 'a.one')} and 1 more; two: {Path('mouse-2', 'c.two')}): "
+        "give one of them, or convert all with nwbridge batch"
+    )
+
+
+def test_only_so_much_of_a_folder_is_looked_at(tmp_path):
+    for number in range(5):
+        (tmp_path / f"{number}.one").touch()
+    assert [p.name for p in registry_of(finds("one", ".one")).below(tmp_path, 3)["one"]] == ["0.one", "1.one", "2.one"]
+
+
+def test_a_folder_for_a_source_that_reads_files_is_said_to_be_one(tmp_path):
+    with pytest.raises(BadSource, match=f"^caiman reads a file; {re.escape(str(tmp_path))} is a folder$"):
+        nwbridge.describe(tmp_path, source="caiman")
 
 
 def test_several_claims_are_shown_with_their_evidence_and_the_way_out(tmp_path):
@@ -311,6 +345,44 @@ def test_a_damaged_zip_gets_a_message_of_its_own(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(BadSource, match=r"recording\.zip is not a complete zip"):
         registry_of(source("a", None)).detect(path)
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.hdf5", "a.nwb", "A.H5", "a.mat"])
+def test_a_cut_off_hdf5_file_is_refused_with_what_is_missing(tmp_path, name):
+    with h5py.File(tmp_path / "whole", "w") as file:
+        file["values"] = np.arange(1000)
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / name).write_bytes(whole[:3000])
+    words = f"{name} is cut off: it has 3,000 of {len(whole):,} bytes; copy or download it again"
+    with pytest.raises(BadSource, match=f"^{re.escape(words)}$"):
+        installed().detect(tmp_path / name)
+
+
+def test_an_hdf5_file_with_a_damaged_head_is_called_damaged(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\xff" * 500)
+    with pytest.raises(BadSource, match=r"a\.h5 cannot be read as HDF5 \(.*\): it is damaged or of another kind"):
+        installed().detect(tmp_path / "a.h5")
+
+
+def test_a_block_before_an_hdf5_file_is_no_damage(tmp_path):
+    with h5py.File(tmp_path / "others.h5", "w", userblock_size=1024) as file:
+        file["values"] = np.arange(10)
+    with pytest.raises(NotRecognized):
+        installed().detect(tmp_path / "others.h5")
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.hdf5", "a.nwb", "a.isxd", "a.csv", "a"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(BadSource, match=f"^{re.escape(name)} is empty \\(0 bytes\\): copy or download it again$"):
+        installed().detect(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"no signature", b"x" * 5000])
+def test_a_file_that_is_only_named_as_hdf5_is_refused(tmp_path, content):
+    (tmp_path / "a.h5").write_bytes(content)
+    with pytest.raises(BadSource, match=r"a\.h5 is no HDF5 file: it does not begin as one; copy or download it again"):
+        installed().detect(tmp_path / "a.h5")
 
 
 def test_a_whole_zip_that_nobody_knows_is_not_called_damaged(tmp_path):

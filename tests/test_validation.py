@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
+import nwbinspector
 import pytest
+from hdmf.common import DynamicTable, VectorData
+from pynwb import TimeSeries
 
 import nwbridge
 from nwbridge import BadSource, Check, Finding
-from nwbridge.plugins import Plugin, Registry
-from nwbridge.validation import schema_errors
+from nwbridge.plugins import Plugin, Registry, installed
+from nwbridge.validation import _inspected, schema_errors
 
 GIVEN = {
     "NWBFile": {"session_start_time": "2020-01-31T12:00:00+01:00", "keywords": ["mouse", "vision"]},
@@ -65,6 +68,67 @@ def test_a_missing_species_is_an_error_with_the_way_to_give_it(changed):
     assert "Subject species is missing" in error.message
     assert error.advice == "DANDI requires the Latin name: --set 'Subject.species=Mus musculus'"
     assert not schema_errors(findings)
+
+
+@pytest.mark.parametrize("source", installed().sources())
+def test_every_check_that_an_example_triggers_has_advice_that_can_be_followed(source, tmp_path):
+    (tmp_path / "in").mkdir()
+    path = installed().source(source)[0].example(tmp_path / "in")
+    result = nwbridge.convert(
+        path, tmp_path / "x.nwb", source=source, metadata={"Subject": {"species": "Mus musculus"}}
+    )
+    said = [finding for finding in result.findings if finding.check.startswith("inspector")]
+    assert said
+    assert all(finding.advice and "https://" not in finding.advice for finding in said)
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "words"),
+    [
+        (
+            nwbinspector.checks.check_data_orientation,
+            TimeSeries(name="a", data=np.zeros((2, 5, 6)), unit="n.a.", rate=1.0),
+            "NWB keeps time first, and it is usually longest; here another dimension is longer: (2, 5, 6).",
+        ),
+        (
+            nwbinspector.checks.check_column_binary_capability,
+            DynamicTable(
+                name="t",
+                description="a table",
+                columns=[VectorData(name="found", description="seen", data=[0.0, 1.0, 1.0])],
+            ),
+            "Column 'found' has only the values [0. 1.]; NWB would keep yes and no as booleans.",
+        ),
+    ],
+)
+def test_long_words_of_the_inspector_are_said_shortly(check, text, words):
+    found = check(text)
+    (message,) = [found] if isinstance(found, nwbinspector.InspectorMessage) else found
+    assert _inspected(message).message == words
+
+
+def test_a_place_outside_the_atlas_is_said_without_a_command_to_use_it(changed):
+    def alter(file):
+        del file["general/optophysiology/ImagingPlane/location"]
+        file["general/optophysiology/ImagingPlane/location"] = "left ear"
+
+    (finding,) = changed(alter)
+    assert finding.severity == "warning"
+    assert finding.message == (
+        "ImagingPlane location 'left ear' is not a term of the Allen Mouse Brain Atlas, as VISp or Primary visual area."
+    )
+    assert finding.advice == "for mouse brain: --set Ophys.ImagingPlane.location=VISp; else nothing"
+
+
+def test_what_is_found_of_one_object_among_many_names_it(changed):
+    def alter(file):
+        column = file["processing/ophys/ImageSegmentation/PlaneSegmentation/pixel_mask"]
+        column.attrs["description"] = "no description"
+
+    found = [f for f in changed(alter) if f.check == "inspector check_description"]
+    assert [(f.message, f.where) for f in found] == [
+        ("Description ('no description') is a placeholder.", "VectorData pixel_mask")
+    ]
 
 
 def test_a_missing_subject_is_an_error_with_the_way_to_give_it(changed):

@@ -10,6 +10,8 @@ from nwbridge.version import __version__
 
 if TYPE_CHECKING:
     from nwbridge import arrays as arrays
+    from nwbridge.batch.run import convert_all as convert_all
+    from nwbridge.batch.told import BatchResult as BatchResult
     from nwbridge.conversion import convert as convert
     from nwbridge.conversion import convert_each as convert_each
     from nwbridge.conversion import inspect as inspect
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from nwbridge.validation import validate as validate
 
 _ROOMS = {
+    "nwbridge.batch.run": ("convert_all",),
+    "nwbridge.batch.told": ("BatchResult",),
     "nwbridge.conversion": ("convert", "convert_each", "inspect"),
     "nwbridge.description": ("describe", "recordings"),
     "nwbridge.errors": (

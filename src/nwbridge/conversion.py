@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from nwbridge import metadata
 from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
+from nwbridge.dandi import client, gate, names
 from nwbridge.description import Reading, named, read, recordings
 from nwbridge.errors import (
     BadOption,
@@ -27,14 +28,23 @@ from nwbridge.errors import (
 )
 from nwbridge.metadata import Field, Metadata
 from nwbridge.model import Finding, Movie
+from nwbridge.nwb import backend as backends
+from nwbridge.nwb.backend import BackendName
 from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS, Compression
 from nwbridge.nwb.fill import default_threads
 from nwbridge.nwb.sample import estimate
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
+from nwbridge.options import flags
 from nwbridge.plugins import Plugin, Registry, call
 from nwbridge.results import Inspection, Result, summaries
 from nwbridge.validation import schema_errors, validate
+
+Starting = Callable[[str, int, int], None]
+# endings of recordings, which the shell gives as OUT where two of them were named
+NOT_FOLDERS = frozenset(
+    (".h5", ".hdf5", ".isxd", ".mat", ".csv", ".json", ".yaml", ".zip", ".tif", ".tiff", ".npy", ".nwb", ".zarr")
+)
 
 
 def convert(
@@ -51,6 +61,8 @@ def convert(
     compression: Compression = "fast",
     verify: bool = True,
     overwrite: bool = False,
+    archive: str | None = None,
+    backend: BackendName | None = None,
     progress: Progress | None = None,
     registry: Registry | None = None,
 ) -> Result:
@@ -69,6 +81,9 @@ def convert(
         compression: ``fast`` (deflate by ISA-L), ``small`` (zlib level 6) or ``none``; every HDF5 reader opens all.
         verify: read everything back and compare it with what was read from the source.
         overwrite: replace an existing `out`.
+        archive: ``dandi``: refuse what DANDI would refuse, add what its client says of the file to the findings, and
+            where `out` is a folder, name the file in it as DANDI wants.
+        backend: ``hdf5``, or ``zarr`` with the extra ``nwbridge[zarr]``; unless given, `out` says it by its name.
         progress: called as ``progress(phase, bytes_done, bytes_in_all)``.
         registry: the plugins to use, unless the installed ones.
 
@@ -79,11 +94,18 @@ def convert(
     begin = time.perf_counter()
     path, out = named(path), named(out)
     progress = progress or _silent
-    check_target(out, overwrite=overwrite)
-    layout = _layout(compression, chunks)
+    _check_archive(archive)
+    chosen = archive is not None and not out.name.endswith((".nwb", ".zarr"))
+    _check_backend(out, backend, archive)
+    if not chosen:
+        check_target(out, overwrite=overwrite)
+    layout = replace(_layout(compression, chunks), backend=backends.of(out))
     count = _threads(threads)
     reading = read(path, source, only, options, metadata, first, registry)
     session = reading.session
+    if archive is not None:
+        gate.check_session(session)
+    root, out = (out, out / names.layout(session)) if chosen else (None, out)
     if any(_same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
     before = {file: _state(file) for file in session.files}
@@ -91,7 +113,11 @@ def convert(
     file = _build(reading, layout, _unknown(reading.fields), script)
     clock = _Clock(begin)
     clock.lap("describe")
-    with part_file(out, overwrite=overwrite) as part, _fingerprints(session.files) as prints:
+    with (
+        _folder(out, root, overwrite=overwrite),
+        part_file(out, overwrite=overwrite) as part,
+        _fingerprints(session.files) as prints,
+    ):
         with _named_after(reading.match.plugin):
             written = write(file, layout, part, count, progress)
         found = _refuse_changed(before, prints)
@@ -106,8 +132,11 @@ def convert(
             where = f" ({wrong[0].where})" if wrong[0].where else ""
             raise InvalidOutput(f"what was written is not valid NWB: {wrong[0].message}{where}; nothing was kept")
         clock.lap("validate")
-        size = part.stat().st_size
+        size = layout.backend.size(part)
         progress("done", 1, 1)
+    if archive is not None:
+        findings = gate.check(out, root, findings)
+        clock.lap("gate")
     clock.total()
     return Result(
         path=str(path),
@@ -118,7 +147,7 @@ def convert(
         session_id=session.id,
         elements=summaries(session),
         fields=reading.fields,
-        findings=(*session.findings, *findings),
+        findings=(*session.findings, *layout.findings, *findings),
         verified=verify,
         array_bytes=written.nbytes,
         file_bytes=size,
@@ -126,25 +155,40 @@ def convert(
     )
 
 
-def convert_each(path: Path | str, folder: Path | str, **arguments: Any) -> Iterator[Result | NwbridgeError]:
+def convert_each(
+    path: Path | str, folder: Path | str, *, starting: Starting | None = None, **arguments: Any
+) -> Iterator[Result | NwbridgeError]:
     """Convert every recording that a path holds, each to a file of its own name in `folder`, which is made if need be.
 
-    Yields the result of each, or the error that refused it, which does not stop the others. `arguments` are those of
-    `convert`.
+    Yields the result of each, or the error that refused it, which does not stop the others. `starting` is called as
+    ``starting(name, number, how_many)`` before each. `arguments` are those of `convert`.
     """
     path, folder = named(path), Path(folder)
-    names = recordings(path, **{key: arguments.get(key) for key in ("source", "options", "registry")})
+    if (folder.suffix.lower() in NOT_FOLDERS and not folder.is_dir()) or folder.is_file():
+        raise CannotWrite(f"{folder} is no place to write to: expected a file that ends in .nwb, or a folder")
+    _check_archive(arguments.get("archive"))
+    told = {key: arguments.get(key) for key in ("source", "options", "registry")}
+    names = recordings(path, **told, given=arguments.get("metadata"))
+    made = not folder.exists()
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise CannotWrite(f"the folder {folder} cannot be made: {error.strerror}") from error
     wanted = arguments.pop("only", None)
-    for name in [wanted] if wanted is not None else names or [None]:
+    chosen = [wanted] if wanted is not None else names or [None]
+    for number, name in enumerate(chosen, 1):
         file = name or re.sub(r"[^A-Za-z0-9._-]+", "_", path.name.removesuffix(path.suffix if path.is_file() else ""))
+        suffix = backends.ZARR if arguments.get("backend") == "zarr" else ".nwb"
+        out = folder if arguments.get("archive") else folder / f"{file}{suffix}"
         try:
-            yield convert(path, folder / f"{file}.nwb", only=name, **arguments)
+            if starting is not None:
+                starting(file, number, len(chosen))
+            yield convert(path, out, only=name, **arguments)
         except NwbridgeError as error:
             yield error
+    if made:
+        with contextlib.suppress(OSError):  # something was written
+            folder.rmdir()
 
 
 def inspect(
@@ -164,16 +208,17 @@ def inspect(
     layout = _layout(compression, chunks)
     reading = read(named(path), source, only, options, metadata, first, registry)
     session, findings = reading.session, list(reading.session.findings)
+    file = None
     try:
-        _build(reading, layout, (), "")
+        file = _build(reading, layout, (), "")
     except MissingMetadata as error:
         findings.insert(0, Finding("error", str(error), check="describe"))
         timed = tuple(replace(e, rate_hz=1.0) if isinstance(e, Movie) else e for e in session.elements)
         layout = _layout(compression, chunks)
         with contextlib.suppress(MissingMetadata):  # sizes do not depend on the rate
-            _build(replace(reading, session=replace(session, elements=timed)), layout, (), "")
+            file = _build(replace(reading, session=replace(session, elements=timed)), layout, (), "")
     with _named_after(reading.match.plugin):
-        guess = estimate(layout, _threads(threads))
+        guess = estimate(layout, _threads(threads), len(file.objects) if file is not None else 0)
     return Inspection(
         path=str(path),
         source=reading.match.source.name,
@@ -205,7 +250,48 @@ def _threads(threads: int | None) -> int:
 def _build(reading: Reading, layout: Layout, unknown: Sequence[str], script: str) -> Any:
     """Return the NWBFile; pynwb's complaint about a value is the fault of the plugin that gave it."""
     arguments = (reading.session, layout, unknown, reading.made_by, script)
-    return call(reading.match.plugin, "laying out the file", build, *arguments)
+    try:
+        return call(reading.match.plugin, "laying out the file", build, *arguments)
+    except MissingMetadata as error:
+        if not any(flag.name == "rate" for flag in flags(reading.match.source.options)):
+            raise
+        raise MissingMetadata(f"{error}, or give --rate HZ") from error
+
+
+def _check_archive(archive: str | None) -> None:
+    """Raise BadOption for an archive that nwbridge does not know, MissingDependency where its client is missing."""
+    if archive not in (None, "dandi"):
+        raise BadOption(f"--for {archive}: expected dandi")
+    if archive is not None:
+        client.require()
+
+
+def _check_backend(out: Path, backend: str | None, archive: str | None) -> None:
+    """Raise where the backend contradicts the name of the file, or the archive would not look into it."""
+    if archive is not None and (backend == "zarr" or out.name.endswith(backends.ZARR)):
+        raise BadOption(
+            f"--for {archive} is for HDF5: of NWB in Zarr DANDI reads neither subject nor session (docs/zarr.md)"
+        )
+    backends.check_named(out, backend)
+
+
+@contextlib.contextmanager
+def _folder(out: Path, root: Path | None, *, overwrite: bool) -> Iterator[None]:
+    """Make the folder of a file that the archive named, below `root`; remove it if nothing came of it."""
+    if root is None:
+        yield
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"the folder {out.parent} cannot be made: {error.strerror}") from error
+    try:
+        check_target(out, overwrite=overwrite)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            out.parent.rmdir()
+        raise
 
 
 def _unknown(fields: Sequence[Field]) -> list[str]:
@@ -220,8 +306,9 @@ def _script(path: Path, out: Path, reading: Reading, first: int | None) -> str:
 
 
 def _same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, or the first is a folder that the second lies in."""
     with contextlib.suppress(OSError):
-        return one.exists() and one.samefile(other)
+        return one.exists() and any(one.samefile(place) for place in (other, *other.resolve().parents))
     return False
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -13,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from nwbridge import metadata
-from nwbridge.errors import BadOption, BadSource, PluginFault
+from nwbridge.arrays import files_in
+from nwbridge.errors import BadOption, BadSource, NotRecognized, NwbridgeError, PluginFault
 from nwbridge.hookspecs import Described
 from nwbridge.metadata import Field, Metadata
 from nwbridge.model import Finding, Segmentation, Session, Table
@@ -23,6 +26,7 @@ from nwbridge.plugins import Match, Plugin, Registry, call, installed
 from nwbridge.version import __version__
 
 _ASKED: ContextVar[list[Plugin] | None] = ContextVar("asked", default=None)  # by the source that is describing
+_WORDS = (".md", ".txt", ".pdf", ".html", ".yaml", ".yml", ".toml", ".nwb")  # of files beside a recording
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -53,9 +57,11 @@ def recordings(
     source: str | None = None,
     options: Mapping[str, Any] | None = None,
     registry: Registry | None = None,
+    given: Metadata | Path | str | None = None,
 ) -> tuple[str, ...]:
     """Return the names of the recordings that a path holds, each of which becomes one file; () where it is just one."""
-    _, found = _found(named(path), source, options, registry)
+    path, content = named(path), _content(given)
+    _, found = _found(path, *_how(content, path, None, source, options), registry)
     return tuple(found) if isinstance(found, Mapping) else ()
 
 
@@ -79,7 +85,7 @@ def _found(
     path: Path, source: str | None, options: Mapping[str, Any] | None, registry: Registry | None
 ) -> tuple[Match, Described]:
     """Return the source that reads a path, and its session or the functions that describe each of its recordings."""
-    match = (registry or installed()).detect(path, source)
+    match = _detected(path, source, registry or installed())
     call(match.plugin, "loading its NWB namespaces", namespaces.load, match.plugin.namespaces)
     chosen: Any = parse(match.source.options, options or {}, f"source {match.source.name}")
     found = call(match.plugin, f"describing {path}", match.source.describe, path, chosen)
@@ -88,6 +94,23 @@ def _found(
         if odd is not None:
             raise PluginFault(f"{match.plugin.label}: a recording is named {odd!r}; expected letters, digits and . _ -")
     return match, found
+
+
+def _detected(path: Path, source: str | None, registry: Registry) -> Match:
+    """Return the source of a path; NotRecognized says which recordings lie deeper in a folder."""
+    try:
+        return registry.detect(path, source)
+    except NotRecognized as error:
+        if not path.is_dir() or not (inside := registry.below(path)):
+            raise
+        several = "; ".join(
+            f"{name}: {paths[0].relative_to(path)}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+            for name, paths in inside.items()
+        )
+        raise NotRecognized(
+            f"{path} is not one recording, but holds some ({several}): give one of them, "
+            "or convert all with nwbridge batch"
+        ) from error
 
 
 def _chosen(found: Described, only: str | None, match: Match, path: Path) -> Session:
@@ -124,22 +147,119 @@ def read(
     registry: Registry | None,
 ) -> Reading:
     """Describe one recording and lay the user's metadata over it."""
-    content = metadata.load(Path(given)) if isinstance(given, Path | str) else metadata.check(given or {})
+    content = _content(given)
     asked: list[Plugin] = []
+    with _noting(asked):
+        match, found = _found(path, *_how(content, path, only, source, options), registry)
+    return _read_one(match, found, asked, path, only, content, first)
+
+
+def read_each(
+    path: Path,
+    source: str | None,
+    options: Mapping[str, Any] | None,
+    given: Callable[[str | None], Metadata],
+    first: int | None,
+) -> Iterator[tuple[str | None, Reading | NwbridgeError]]:
+    """Describe every recording that a path holds, looking into it once; yield each, or the error that refuses it.
+
+    Yields the name None where the path is one recording. `given` returns what the user says of each by name.
+    """
+    asked: list[Plugin] = []
+    with _noting(asked):
+        match, found = _found(path, source, options, None)
+    for name in found if isinstance(found, Mapping) else (None,):
+        try:
+            yield name, _read_one(match, found, asked, path, name, given(name), first)
+        except NwbridgeError as error:
+            yield name, error
+
+
+@contextmanager
+def _noting(asked: list[Plugin]) -> Iterator[None]:
+    """Note the plugins that a source asks while it describes."""
     token = _ASKED.set(asked)
     try:
-        match, found = _found(path, source, options, registry)
-        session = _chosen(found, only, match, path)
+        yield
     finally:
         _ASKED.reset(token)
+
+
+def _read_one(
+    match: Match,
+    found: Described,
+    before: Sequence[Plugin],
+    path: Path,
+    only: str | None,
+    content: Metadata,
+    first: int | None,
+) -> Reading:
+    asked = list(before)
+    with _noting(asked):
+        session = _chosen(found, only, match, path)
+    name = (only or next(iter(found))) if isinstance(found, Mapping) else None
+    content, more = _of_one(metadata.for_path(content, path.absolute(), name), session)
+    session = replace(session, findings=metadata.answered(session, content))
     session = metadata.overlay(session, content)
-    session = replace(session, findings=(*session.findings, *_empty(session)))
+    session = replace(session, findings=(*session.findings, *more))
+    alone = not isinstance(found, Mapping) or len(found) == 1
+    session = replace(
+        session, findings=(*session.findings, *_empty(session), *(_unread(session, path) if alone else ()))
+    )
     if first is not None:
         session = session.first(first)
     _refuse_unwritable(session, session.id)
     return Reading(
         match, replace(session, files=tuple(Path(f).absolute() for f in session.files)), content, tuple(asked)
     )
+
+
+def _content(given: Metadata | Path | str | None) -> Metadata:
+    return metadata.load(Path(given)) if isinstance(given, Path | str) else metadata.check(given or {})
+
+
+def _how(
+    content: Metadata, path: Path, name: str | None, source: str | None, options: Mapping[str, Any] | None
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the source and options that the user names for a path, on the command line or else in the metadata."""
+    named_source, named_options = metadata.how_to_read(content, path.absolute(), name)
+    return source or named_source, named_options | dict(options or {})
+
+
+def _of_one(content: Metadata, session: Session) -> tuple[Metadata, list[Finding]]:
+    """Return what the user says of the recording with its animal, and a finding where the animal is not listed."""
+    own = session.subject.subject_id if session.subject else None
+    session_id = content.get("NWBFile", {}).get("session_id", session.id)
+    subject = content.get("Subject", {}).get("subject_id") or own or session_id
+    told = []
+    if (listed := content.get("Subjects")) is not None and subject not in listed:
+        message = f"the animal {subject} is not among the Subjects of the metadata"
+        advice = f"add {subject} to Subjects, or give Subject.subject_id"
+        told.append(Finding("warning", message, advice, check="metadata"))
+    return metadata.for_subject(content, subject), told
+
+
+def _unread(session: Session, folder: Path) -> Iterator[Finding]:
+    """Yield a finding that names files of a folder that the source did not read, unless it names them itself."""
+    if not folder.is_dir():
+        return
+    try:
+        there = files_in(folder)
+    except BadSource:
+        return  # a link that leads nowhere, beside what the source reads
+    read_ = {os.path.abspath(file) for file in session.files}  # noqa: PTH100  resolve() asks the disk for each
+    told = " ".join(finding.message for finding in session.findings)
+    rest = [
+        name
+        for name, blob in there.blobs.items()
+        if os.path.abspath(blob.path) not in read_  # noqa: PTH100
+        and Path(name).suffix.lower() not in _WORDS
+        and Path(name).name not in told
+    ]
+    if rest:
+        more = f" and {len(rest) - 3:,} more" if len(rest) > 3 else ""
+        message = f"files of the folder that were not read: {', '.join(rest[:3])}{more}"
+        yield Finding("hint", message, "if they are recordings, convert them by themselves", check="describe")
 
 
 def _empty(session: Session) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jsonschema
@@ -19,10 +19,15 @@ _WORDS = {
 }
 
 
-def fault(content: Any, form: Mapping[str, Any]) -> str | None:
+def fault(
+    content: Any,
+    form: Mapping[str, Any],
+    instead: Callable[[tuple[str | int, ...], Any], str | None] = lambda path, value: None,
+) -> str | None:
     """Return what was found where `content` breaks the schema `form` and what was expected, or None.
 
-    A `description` in the schema is used as the words for what is expected.
+    A `description` in the schema is used as the words for what is expected. `instead` may know what to write in place
+    of a value. Properties marked `unused` are taken, and offered to nobody.
     """
     errors = jsonschema.Draft202012Validator(form).iter_errors(content)
     error: Any = min(errors, key=lambda e: list(map(str, e.absolute_path)), default=None)
@@ -30,21 +35,34 @@ def fault(content: Any, form: Mapping[str, Any]) -> str | None:
         return None
     key = ".".join(str(part) for part in error.absolute_path) or "the file"
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
+        known = error.schema["properties"]
         unknown = next(name for name in error.instance if name not in known)
-        near = difflib.get_close_matches(unknown, known, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}"
-        return f"{key} has an unknown key {unknown}; {hint}"
+        return f"{key} has an unknown key {unknown}; {near(unknown, known, used(error.schema))}"
     if error.validator == "required":
         return f"{key} lacks {next(name for name in error.validator_value if name not in error.instance)}"
-    return f"{key} is {reprlib.repr(error.instance)}; expected {_expected(error.schema)}"
+    found = f"{key} is {reprlib.repr(error.instance)}"
+    if (other := instead(tuple(error.absolute_path), error.instance)) is not None:
+        return f"{found}; write {other}"
+    return f"{found}; expected {_expected(error.schema)}"
+
+
+def used(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of a schema that have a use."""
+    return {key: value for key, value in form.get("properties", {}).items() if not value.get("unused")}
+
+
+def near(word: str, known: Iterable[str], offered: Iterable[str] | None = None) -> str:
+    """Return the nearest spelling as a question, or all that is `offered` where nothing is near."""
+    words = list(known)
+    found = difflib.get_close_matches(word, words, 1, 0.5)
+    return f"did you mean {found[0]}?" if found else f"expected {', '.join(words if offered is None else offered)}"
 
 
 def _expected(form: Mapping[str, Any]) -> str:
     if "enum" in form:
         return " or ".join(map(str, form["enum"]))
     if "properties" in form:
-        return "keys such as " + ", ".join(list(form["properties"])[:3])
+        return "keys such as " + ", ".join(list(used(form))[:3])
     kind = form["type"] if isinstance(form["type"], str) else form["type"][0]
     words = _WORDS[kind] + (f" above {form['exclusiveMinimum']}" if "exclusiveMinimum" in form else "")
     words += f" from {form['minimum']}" if "minimum" in form else ""

@@ -21,7 +21,8 @@ from nwbridge.options import NoOptions, flags
 API_VERSION = 1  # a plugin may set NWBRIDGE_API to the version it was written for
 
 _SHARED = ("source", "only", "metadata", "set", "first", "threads", "chunks", "compression", "json", "help")
-RESERVED = frozenset((*_SHARED, "no_verify", "overwrite", "quiet"))  # flags that convert and inspect have themselves
+# flags that convert and inspect have themselves
+RESERVED = frozenset((*_SHARED, "no_verify", "overwrite", "quiet", "for", "backend"))
 
 # one recording, or several by name, each described when its function is called, so that a damaged one spoils no other
 Described = Session | Mapping[str, Callable[[], Session]]

@@ -19,6 +19,7 @@ from nwbridge.errors import BadOption, PluginFault
 T = TypeVar("T")
 _JSON = {str: "string", int: "integer", float: "number", bool: "boolean", Path: "string"}
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+_SHORT = {str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "true|false", Path: "PATH"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Flag:
     def flag(self) -> str:
         """The option's spelling on the command line."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def word(self) -> str:
+        """What it takes, in a word for people."""
+        return _SHORT[self.type]
 
 
 def flags(options: type) -> list[Flag]:
@@ -104,8 +110,9 @@ def parse(options: type[T], values: Mapping[str, Any], who: str) -> T:
         name = given.replace("-", "_")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            have = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
-            raise BadOption(f"{who} has no option {given}; {have}")
+            own = ", ".join(flag.flag for flag in known.values()) or "none"
+            have = f"did you mean {known[near[0]].flag}?" if near else f"it has {own}"
+            raise BadOption(f"{who} has no option --{name.replace('_', '-')}; {have}")
         checked[name] = _value(known[name], value)
     return options(**checked)
 

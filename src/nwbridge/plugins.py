@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -14,11 +15,12 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from nwbridge.arrays import files_in
+from nwbridge.arrays.damaged import refuse_damaged
 from nwbridge.errors import Ambiguous, BadOption, BadSource, NotRecognized, NwbridgeError, PluginFault
 from nwbridge.hookspecs import API_VERSION, Check, Hooks, Processor, Source
 
 GROUP = "nwbridge"
+LOOKED_AT = 60  # files and folders below one that nobody recognizes
 R = TypeVar("R")
 _RECORDS: dict[str, type] = {
     "register_sources": Source,
@@ -86,32 +88,73 @@ class Registry:
     def detect(self, path: Path, name: str | None = None) -> Match:
         """Return the one source that recognizes `path`, or the one called `name`.
 
-        Raises NotRecognized where none has evidence, Ambiguous where several have, BadSource for a damaged zip.
+        Raises NotRecognized where none has evidence, Ambiguous where several have, BadSource for a damaged file.
         """
         if not os.path.exists(path):  # noqa: PTH110 that of Path raises for a name that is too long
             raise BadSource(f"{path} does not exist")
         if name is not None:
             source, plugin = self.source(name)
             return Match(source, plugin, _evidence(source, path) or "named by the user")
+        matches = self.matches(path)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            claims = "; ".join(f"{m.source.name}: {m.evidence}" for m in matches)
+            raise Ambiguous(f"{path} could be several kinds of recording ({claims}): choose with --source NAME")
+        refuse_damaged(path)
+        raise NotRecognized(f"no installed source recognizes {path}; {self._next_step(path)}")
+
+    def matches(self, path: Path) -> list[Match]:
+        """Return every source that has evidence for a path; a fallback only where no other has."""
         everything = list(self.sources().values())
         for fallback in (False, True):
-            matches = [
+            if found := [
                 Match(source, plugin, evidence)
                 for source, plugin in everything
                 if source.fallback is fallback and (evidence := _evidence(source, path))
-            ]
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                claims = "; ".join(f"{m.source.name}: {m.evidence}" for m in matches)
-                raise Ambiguous(f"{path} could be several kinds of recording ({claims}): choose with --source NAME")
-        if path.suffix.lower() == ".zip" and path.is_file():
-            files_in(path)  # says what is wrong with a damaged zip
+            ]:
+                return found
+        return []
+
+    def _next_step(self, path: Path) -> str:
         broken = [plugin.name for plugin in self.plugins if plugin.error]
-        known = ", ".join(source.title for source, _ in everything)
-        known = known or ("nothing" if broken else "nothing: no plugin is installed")
-        known += f" (not used: {', '.join(broken)}; see nwbridge plugins)" if broken else ""
-        raise NotRecognized(f"no installed source recognizes {path}; they read: {known}")
+        names = ", ".join(self.sources())
+        if not names and not broken:
+            return "no plugin is installed"
+        unused = f" (not used: {', '.join(broken)})" if broken else ""
+        inside = (
+            "give one recording inside it, or name its kind" if path.is_dir() else "if it is of one of them, say so"
+        )
+        known = f"installed: {names or 'none'}{unused}"
+        return f"{known}. Look up what each reads with nwbridge plugins; {inside} with --source NAME"
+
+    def below(self, folder: Path, most: int = LOOKED_AT) -> dict[str, list[Path]]:
+        """Return recordings among the first files and folders below a folder, by source; none below another."""
+        found: dict[str, list[Path]] = {}
+        waiting = deque([folder])
+        looked = 0
+        while waiting and looked < most:
+            for path in _entries(waiting.popleft()):
+                looked += 1
+                try:
+                    found.setdefault(self.detect(path).source.name, []).append(path)
+                except Ambiguous:
+                    continue
+                except (NwbridgeError, OSError):
+                    if path.is_dir():
+                        waiting.append(path)
+                if looked >= most:
+                    break
+        return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder, folders first, without what is hidden."""
+    try:
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        return sorted(paths, key=lambda path: (not path.is_dir(), path.name))
+    except OSError:
+        return []
 
 
 def _evidence(source: Source, path: Path) -> str | None:
@@ -128,6 +171,8 @@ def call(plugin: Plugin, doing: str, function: Callable[..., R], *arguments: Any
         return function(*arguments)
     except NwbridgeError:
         raise
+    except IsADirectoryError as error:
+        raise BadSource(f"{plugin.name} reads a file; {error.filename} is a folder") from error
     except OSError as error:
         raise BadSource(
             f"{error.strerror or error} while {doing}" + (f": {error.filename}" if error.filename else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +27,20 @@ def check_hdf5(path: Path) -> None:
             for name, dataset in _datasets(file, path):
                 _check_dataset(f"{path.name}: {name}", dataset)
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # what h5py makes of HDF5's errors
-        reason = " ".join(str(error).split())
-        raise BadSource(f"{path.name} cannot be read as HDF5 ({reason}): it is damaged or of another kind") from error
+        raise BadSource(f"{path.name} {unreadable(error)}") from error
+
+
+def unreadable(error: Exception) -> str:
+    """Return in words why h5py cannot read a file."""
+    reason = " ".join(str(error).split())
+    if cut := re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", reason):
+        has, whole = map(int, cut.groups())
+        return f"is cut off: it has {has:,} of {whole:,} bytes; copy or download it again"
+    if "file signature not found" in reason:
+        return "is no HDF5 file: it does not begin as one; copy or download it again, or give another"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder; expected an HDF5 file"
+    return f"cannot be read as HDF5 ({reason}): it is damaged or of another kind"
 
 
 def _datasets(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:

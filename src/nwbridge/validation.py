@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import threading
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import nwbinspector
-import pynwb
 from hdmf.validate import ValidatorMap
-from pynwb import NWBHDF5IO
 
 from nwbridge.errors import BadSource, NwbridgeError, PluginFault
 from nwbridge.hookspecs import Check
 from nwbridge.model import Finding, Session, Severity
-from nwbridge.nwb import namespaces
+from nwbridge.nwb import backend, namespaces
+from nwbridge.nwb.backend import Backend
 from nwbridge.plugins import Plugin, Registry, call, installed
-from nwbridge.safety import check_hdf5
 
 _SEVERITY: dict[str, Severity] = {
     "PYNWB_VALIDATION": "error",
@@ -51,13 +49,40 @@ _ADVICE = {
     "check_keywords": "give --set NWBFile.keywords=WORD,WORD",
     "check_experiment_description": "give --set NWBFile.experiment_description=TEXT",
     "check_doi_publications": "write each publication as doi:10.…",
-    "check_data_orientation": "nothing, if it has fewer frames than pixels across",
-    "check_imaging_plane_location_allen_ccf": "if it is mouse brain: --set Ophys.ImagingPlane.location=VISp",
+    "check_data_orientation": "nothing, if the recording is that short; else the file keeps its axes in another order",
+    "check_imaging_plane_location_allen_ccf": "for mouse brain: --set Ophys.ImagingPlane.location=VISp; else nothing",
     "check_col_not_nan": "nothing, if nobody knows the values, such as a mask that is not distributed",
     "check_empty_table": "nothing, if there was nothing to find",
-    "check_single_row": "nothing: the recording is one file",
+    "check_single_row": "nothing: there is just one",
+    "check_description": "nothing, unless you know one: of a plane it is --set 'Ophys.ImagingPlane.description=TEXT'",
+    "check_column_binary_capability": "nothing: these are numbers that happen to be two",
+    "check_regular_timestamps": "nothing: the times are the source's own",
+    "check_resolution": "nothing: no device states it",
+    "check_subject_weight": "give the weight in kilograms: --set 'Subject.weight=0.025 kg'",
+    "check_subject_id_no_slashes": "give an id without slashes: --set Subject.subject_id=ID",
+    "check_session_id_no_slashes": "give an id without slashes: --set NWBFile.session_id=ID",
+    "check_session_start_time_future_date": "correct it: --set NWBFile.session_start_time=2020-01-31T12:00:00+01:00",
+    "check_emission_lambda_in_nm": "give nanometres: --set Ophys.ImagingPlane.optical_channel.emission_lambda=525",
+    "check_excitation_lambda_in_nm": "give nanometres: --set Ophys.ImagingPlane.excitation_lambda=920",
+    "check_time_series_duration": "look at the rate or the timestamps: --set Ophys.TwoPhotonSeries.rate=HZ",
     "check_rate_is_not_zero": "give the frame rate: --set Ophys.TwoPhotonSeries.rate=HZ",
 }
+# the inspector's words where they would lead astray or fill a screen
+_WORDS = {
+    "check_data_orientation": (
+        r".*Current shape: (\(.*?\)).*",
+        r"NWB keeps time first, and it is usually longest; here another dimension is longer: \1.",
+    ),
+    "check_imaging_plane_location_allen_ccf": (
+        r"(ImagingPlane location '.*?' is not a term) in the Allen Mouse Brain CCF ontology\..*",
+        r"\1 of the Allen Mouse Brain Atlas, as VISp or Primary visual area.",
+    ),
+    "check_column_binary_capability": (
+        r"Column '(.*?)' uses .*? but has binary values (.*?)\. Consider.*",
+        r"Column '\1' has only the values \2; NWB would keep yes and no as booleans.",
+    ),
+}
+_PRACTICES = "https://nwbinspector.readthedocs.io/en/dev/best_practices/best_practices_index.html"
 
 
 def validate(path: Path | str, session: Session | None = None, registry: Registry | None = None) -> list[Finding]:
@@ -69,12 +94,15 @@ def validate(path: Path | str, session: Session | None = None, registry: Registr
     """
     path = Path(path)
     registry = registry or installed()
-    if not os.path.isfile(path):  # noqa: PTH113  those of Path raise for names that are too long
-        raise BadSource(f"{path} is not a file" if os.path.exists(path) else f"{path} does not exist")  # noqa: PTH110
-    check_hdf5(path)
-    with h5py.File(path, "r") as file:
+    kind = backend.of(path)
+    there = os.path.isfile if kind.form == "file" else os.path.isdir  # those of Path raise for names that are too long
+    if not there(path):
+        found = os.path.exists(path)  # noqa: PTH110
+        raise BadSource(f"{path} is not a {kind.form}" if found else f"{path} does not exist")
+    kind.check_safe(path)
+    with kind.open(path) as file:
         if "nwb_version" not in file.attrs:
-            raise BadSource(f"{path.name} is HDF5 but not NWB: it states no NWB version")
+            raise BadSource(f"{path.name} is {kind.name} but not NWB: it states no NWB version")
     with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         findings = [
@@ -106,10 +134,10 @@ def _namespaces(registry: Registry) -> Iterator[Finding]:
 
 def _schema(path: Path) -> Iterator[Finding]:
     """Validate against the installed schema, then the file's own: that one can be doctored, but names extensions."""
-    told = set()
+    told, kind = set(), backend.of(path)
     for check, cached in (("schema", False), ("schema in the file", True)):
         try:
-            errors = pynwb.validate(path=str(path), use_cached_namespaces=cached)
+            errors = [wrong for wrong in kind.schema_errors(path, own=cached) if kind.counts(wrong)]
         except Exception as error:  # noqa: BLE001 the validator stumbles over broken files in many ways
             text = _short(f"cannot be validated: {type(error).__name__}: {error}")
             yield Finding("error", text, _DAMAGED, check=check)
@@ -123,17 +151,18 @@ def _schema(path: Path) -> Iterator[Finding]:
 
 def _as_written(path: Path) -> Iterator[Finding]:
     """Validate a file of this very process against the installed schema, extensions included, and inspect it."""
-    with NWBHDF5IO(str(path), "r", manager=namespaces.manager(), load_namespaces=False) as io:
-        with h5py.File(path, "r") as file:
+    kind = backend.of(path)
+    with kind.reader(path, manager=namespaces.manager(), load_namespaces=False) as io:
+        with kind.open(path) as file:
             extensions = sorted(set(file["specifications"]) - namespaces.SHIPPED)
         whole = [name for name in extensions if "NWBFile" in _types_of(name)]
         if len(whole) < len(extensions):  # an extension that names only some types of core needs its own copy of them
             yield from _schema(path)
         for name in whole or ["core"]:
-            for wrong in _validators(name).validate(io.read_builder()):
+            for wrong in filter(kind.counts, _validators(name).validate(io.read_builder())):
                 yield _wrong(wrong, "schema")
         try:
-            yield from _inspected_all(nwbinspector.inspect_nwbfile_object(io.read(), config=_config()))
+            yield from _inspected_all(nwbinspector.inspect_nwbfile_object(io.read(), config=_config()), kind)
         except Exception as error:  # noqa: BLE001 the inspector stumbles over what its authors did not think of
             yield _uninspected(error)
 
@@ -167,14 +196,17 @@ def _inspector(path: Path) -> Iterator[Finding]:
     """Ask the NWB inspector, through its API: its command exits 0 even with critical findings."""
     try:
         yield from _inspected_all(
-            nwbinspector.inspect_nwbfile(nwbfile_path=str(path), skip_validate=True, config=_config())
+            nwbinspector.inspect_nwbfile(nwbfile_path=str(path), skip_validate=True, config=_config()),
+            backend.of(path),
         )
     except Exception as error:  # noqa: BLE001 the inspector stumbles over files that pynwb cannot read
         yield _uninspected(error)
 
 
-def _inspected_all(messages: Iterable[Any]) -> Iterator[Finding]:
-    yield from (_inspected(message) for message in messages if message is not None)
+def _inspected_all(messages: Iterable[Any], kind: Backend) -> Iterator[Finding]:
+    for message in messages:
+        if message is not None and not any(name in (message.check_function_name or "") for name in kind.unchecked):
+            yield _inspected(message)
 
 
 def _uninspected(error: Exception) -> Finding:
@@ -187,8 +219,12 @@ def _inspected(message: Any) -> Finding:
     if message.importance.name == "ERROR":  # a traceback, which ends with the error
         return Finding("error", _short(text.rsplit("\n", 1)[-1]), _DAMAGED, check="inspector")
     name = message.check_function_name or ""
-    where = " ".join(filter(None, (message.object_type, message.location if message.location != "/" else "")))
-    advice = _ADVICE.get(name, f"see {name} in the NWB inspector's best practices")
+    own = message.object_name if message.object_name not in ("root", message.object_type) else ""
+    place = message.location if message.location not in (None, "", "/") else own
+    where = " ".join(filter(None, (message.object_type, place)))
+    if name in _WORDS:
+        text = re.sub(_WORDS[name][0], _WORDS[name][1], " ".join(text.split()))
+    advice = _ADVICE.get(name, f"what {name} asks for stands in {_PRACTICES}")
     return Finding(_SEVERITY[message.importance.name], text, advice, where, f"inspector {name}".strip())
 
 
@@ -215,8 +251,10 @@ def _run(check: Check, plugin: Plugin, session: Session | None, path: Path) -> l
 
 def _made_by(path: Path) -> set[str]:
     """Return the names of the software that a file says made it."""
-    with h5py.File(path, "r") as file:
+    kind = backend.of(path)
+    with kind.open(path) as file:
         pairs = file.get("general/was_generated_by")
-        if not isinstance(pairs, h5py.Dataset) or pairs.ndim != 2 or h5py.check_string_dtype(pairs.dtype) is None:
+        found = kind.values(pairs) if kind.is_dataset(pairs) else None
+        if found is None or found.ndim != 2 or found.dtype.kind != "O":  # text
             return set()
-        return {str(name) for name in pairs.asstr()[:, :1].ravel()}
+        return {str(name) for name in found[:, :1].ravel()}

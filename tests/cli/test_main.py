@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tifffile
 
 from nwbridge.cli import main
 from nwbridge.plugins import installed
@@ -62,10 +64,22 @@ def test_plugins_are_listed_with_their_versions(capsys):
 
 def test_one_plugin_is_described_with_its_options(capsys):
     _, out, _ = said(capsys, "plugins", "deepcad")
-    assert "--group int" in out
+    assert re.search(r"^  --group NUMBER  row \(1 to 14\)", out, re.MULTILINE)
     assert "neurofinder" not in out
     (entry,) = json.loads(said(capsys, "plugins", "deepcad", "--json")[1])
     assert entry["sources"][0]["options"]["properties"]["group"]["type"] == ["integer", "null"]
+
+
+def test_options_stand_in_columns_with_words_for_what_they_take(capsys):
+    lines = said(capsys, "plugins", "tiff")[1].splitlines()
+    assert (
+        "  --rate NUMBER                 frames a second (volumes, where they have planes), whatever the tags say"
+        in lines
+    )
+    assert any(line.startswith("  --files TEXT                  which TIFFs") for line in lines)
+    wide = next(number for number, line in enumerate(lines) if line.startswith("  --order "))
+    assert lines[wide + 1].startswith(" " * 32 + "how pages follow each other")
+    assert said(capsys, "plugins", "dl-smlm")[1].endswith("false: only warn (default true)\n")
 
 
 def test_an_unknown_plugin_is_refused_with_what_is_installed(capsys):
@@ -142,6 +156,22 @@ def test_options_of_a_source_are_flags(capsys, deepcad, tmp_path):
         (["convert", "a", "b.nwb", "--groop", "1"], "there is no --groop (did you mean --group?)"),
         (["convert", "a", "b.nwb", "--first", "x"], "argument --first: invalid int value: 'x'"),
         (["convert", "a"], "the following arguments are required: OUT.nwb"),
+        (
+            ["convert", "a", "b.nwb", "--set", "Subject.species=Mus", "musculus"],
+            "musculus stands alone; quote the value: --set 'Subject.species=Mus musculus'",
+        ),
+        (
+            ["inspect", "--set", "Subject.species=Mus", "musculus", "a"],
+            "musculus stands alone; quote the value: --set 'Subject.species=Mus musculus'",
+        ),
+        (
+            ["convert", "a.h5", "b.h5", "c.h5"],
+            "c.h5 is one word too many; of several recordings, give the folder that holds them",
+        ),
+        (
+            ["convert", "a.h5", "b.h5"],
+            "b.h5 is no place to write to: expected a file that ends in .nwb, or a folder",
+        ),
         (["convrt"], "invalid choice: 'convrt'"),
         (["convert", "a", "b.nwb", "--chunks", "1,x"], "--chunks 1,x: expected frames,rows,columns, as in 64,128,128"),
         (["convert", "a", "b.nwb", "--compression", "lzf"], "--compression lzf: expected one of fast, small, none"),
@@ -213,5 +243,78 @@ def test_a_folder_as_output_gets_a_file_for_each_recording(neurofinder, tmp_path
 
 def test_a_folder_that_cannot_be_made_is_refused(neurofinder, tmp_path, capsys):
     (tmp_path / "file").touch()
-    code, _, err = said(capsys, "convert", neurofinder, tmp_path / "file", "--quiet")
-    assert (code, err) == (2, f"nwbridge: error: the folder {tmp_path / 'file'} cannot be made: File exists\n")
+    code, _, err = said(capsys, "convert", neurofinder, tmp_path / "file" / "out", "--quiet")
+    words = f"the folder {tmp_path / 'file' / 'out'} cannot be made: Not a directory"
+    assert (code, err) == (2, f"nwbridge: error: {words}\n")
+
+
+@pytest.fixture
+def isxd_files(tmp_path):
+    """A folder of three recordings, the second of which is cut off."""
+    example = installed().source("ideas")[0].example(tmp_path)
+    folder = tmp_path / "in put"
+    folder.mkdir()
+    content = (example / "movie.isxd").read_bytes()
+    for name, size in (("a", len(content)), ("b", 100), ("c", len(content))):
+        (folder / f"{name}.isxd").write_bytes(content[:size])
+    return folder
+
+
+def test_several_recordings_are_listed_with_the_way_to_look_at_one(capsys, isxd_files):
+    code, out, err = said(capsys, "inspect", isxd_files)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("ideas (nwbridge-ideas ")
+    assert lines[0].endswith("): 3 .isxd files, the first a.isxd")
+    assert lines[1:] == [
+        "3 recordings",
+        "  a",
+        "  b",
+        "  c",
+        f"look at one: nwbridge inspect '{isxd_files}' --only a",
+        f"convert all: nwbridge convert '{isxd_files}' FOLDER",
+    ]
+    assert said(capsys, "inspect", isxd_files, "--only", "a")[0] == 0
+    assert json.loads(said(capsys, "inspect", isxd_files, "--json")[1])["recordings"] == ["a", "b", "c"]
+    assert said(capsys, "inspect", isxd_files, "--only", "d")[0] == 2
+
+
+def test_several_results_stand_below_their_names_and_are_counted(capsys, isxd_files, tmp_path):
+    code, out, err = said(capsys, "convert", isxd_files, tmp_path / "out")
+    assert code == 2
+    assert err.startswith("nwbridge: error: b.isxd is cut off")
+    assert [line for line in out.splitlines() if line.startswith("[")] == ["[1/3] a", "[2/3] b", "[3/3] c"]
+    assert "\n\n[2/3] b\n" in out
+    assert out.count(": 3 .isxd files, the first a.isxd") == 1
+    assert out.splitlines()[-2:] == [
+        f"2 of 3 recordings written to {tmp_path / 'out'}; refused: b",
+        "to give what is advised, run the same command with --overwrite and each --set or option added",
+    ]
+
+
+def test_what_is_printed_can_be_typed_again(capsys, tmp_path):
+    said(capsys, "demo", "tiff", tmp_path / "in put")
+    path, out = tmp_path / "in put" / "example.tif", tmp_path / "o x.nwb"
+    shown = said(capsys, "convert", path, out)[1].splitlines()
+    assert shown[-2].endswith(f"; hints: nwbridge validate '{out}'")
+    assert shown[-1] == "to give what is advised, run the same command with --overwrite and each --set or option added"
+    checked = said(capsys, "validate", out)[1].splitlines()
+    assert checked[-1] == (
+        f"(or this file into a new one: nwbridge convert '{out}' '{tmp_path / 'o x-2.nwb'}' --set KEY=VALUE)"
+    )
+    given = ("--set", "Subject.species=Mus musculus", "--set", "Ophys.ImagingPlane.location=VISp", "--overwrite")
+    code, again, _ = said(capsys, "convert", path, out, "--kind", "two-photon", *given)
+    assert code == 0
+    assert "to give what is advised" not in again
+
+
+def test_an_estimate_has_two_digits(capsys, neurofinder):
+    out = said(capsys, "inspect", neurofinder)[1]
+    (about,) = re.findall(r"^about (\S+ kB) for 252\.1 kB of values", out, re.MULTILINE)
+    assert re.fullmatch(r"[1-9]\d0 kB", about)
+
+
+def test_a_missing_rate_is_asked_for_by_the_source_s_own_flag_too(capsys, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 20, 30), np.uint16), photometric="minisblack")
+    code, _, err = said(capsys, "convert", tmp_path / "a.tif", tmp_path / "a.nwb")
+    assert (code, err.endswith(": give it with --set Ophys.TwoPhotonSeries.rate=HZ, or give --rate HZ\n")) == (2, True)

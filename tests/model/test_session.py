@@ -27,6 +27,7 @@ from nwbridge import (
     Session,
     Subject,
     Table,
+    Traces,
     Units,
 )
 from nwbridge.arrays import from_numpy
@@ -216,6 +217,24 @@ def test_first_shortens_frames_and_timestamps_and_says_so():
     assert short.description == "A session. This file holds only the first 5 of 20 frames."
     assert short.of(Segmentation) == session.of(Segmentation)
     assert session.description == "A session."
+
+
+def test_first_says_what_stays_whole():
+    cells = dataclasses.replace(
+        segmentation(Region(PIXELS)), traces=(Traces("raw", from_numpy(np.zeros((1, 20))), rate_hz=10.0),)
+    )
+    events = Events("events", (Column("timestamp", [0.5, 1.9]),))
+    session = Session("a", "A session.", (movie(frames=20), cells, events))
+    short = session.first(5)
+    assert [t.data.shape for t in short.of(Segmentation)[0].traces] == [(1, 20)]
+    (finding,) = short.findings
+    assert finding.severity == "hint"
+    assert finding.message == "only movies were cut to 5 frames; kept whole: Cells, events"
+
+
+def test_first_of_a_recording_without_movies_is_refused():
+    with pytest.raises(BadOption, match="--first takes the first frames of movies, and this recording has none"):
+        Session("a", "A session.", (segmentation(Region(PIXELS)),)).first(5)
 
 
 @pytest.mark.parametrize("count", [20, 21])

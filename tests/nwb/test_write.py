@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 import pytest
-from recordings import several
+from recordings import lazy, several
 
 import nwbridge
 from nwbridge import Column, LazyArray, Plane, Region, Segmentation, Session, Table, conversion
@@ -86,3 +86,16 @@ def test_the_schema_that_a_used_extension_builds_on_is_kept(tmp_path):
         file.create_group("analysis/thing").attrs["namespace"] = "ndx-used"
         _forget_unused(file, {"ndx-used": {"core", "ndx-below"}, "ndx-below": {"ndx-far-below"}, "ndx-other": {"core"}})
         assert set(file["specifications"]) == {"core", "hdmf-common", "ndx-used", "ndx-below", "ndx-far-below"}
+
+
+def test_a_table_whose_only_column_is_filled_later_names_it(tmp_path):
+    masks = np.random.default_rng(0).random((3, 12, 17))
+    backdrop = Segmentation("Backdrop", lazy(masks), (12, 17), Plane())
+    (tmp_path / "x").touch()
+    nwbridge.convert(
+        tmp_path / "x", tmp_path / "x.nwb", registry=several({"a": lambda: Session("s", "S.", (backdrop,))})
+    )
+    with h5py.File(tmp_path / "x.nwb") as file:
+        table = file["processing/ophys/ImageSegmentation/Backdrop"]
+        assert table.attrs["colnames"].tolist() == ["image_mask"]
+        np.testing.assert_array_equal(table["image_mask"][()], masks.transpose(0, 2, 1))

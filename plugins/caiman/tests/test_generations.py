@@ -131,12 +131,12 @@ def test_a_rate_that_is_none_is_unknown_and_said(edited, rate):
 def test_the_rate_that_the_user_gives_comes_first(edited):
     session = describe(edited(footer()), Options(rate=12.5))
     assert {trace.rate_hz for s in session.of(Segmentation) for trace in s.traces} == {12.5}
-    assert (session.findings, session.origins["Ophys.OnePhotonSeries.rate"]) == ((), "option rate")
+    assert (session.findings, session.origins["Ophys.OnePhotonSeries.rate"]) == ((), "option --rate")
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
 def test_refuses_a_rate_that_is_none(edited, rate):
-    with pytest.raises(nwbridge.BadOption, match=r"option rate is .*; expected frames a second, above 0"):
+    with pytest.raises(nwbridge.BadOption, match=r"--rate .*: expected frames a second, above 0"):
         describe(edited(), Options(rate=rate))
 
 

@@ -110,7 +110,7 @@ def test_takes_the_rate_that_is_given(cell):
     assert session.of(Movie)[0].rate_hz == 19.5
     assert "derived" not in session.of(Movie)[0].description
     assert said(session) == []
-    assert session.origins["Ophys.OnePhotonSeries.rate"] == "--rate"
+    assert session.origins["Ophys.OnePhotonSeries.rate"] == "option --rate"
 
 
 @pytest.mark.parametrize("rate", [0, -3, float("inf")])
@@ -127,6 +127,13 @@ def test_asks_for_the_cell_line_and_its_species(cell):
     assert "cell line" in hint.message
     assert "Subject.strain=cellLine: NAME" in hint.advice
     assert "Subject.species=" in hint.advice
+
+
+def test_does_not_ask_again_for_what_the_user_gives(cell):
+    given = {"Subject": {"strain": "cellLine: COS-7", "species": "Chlorocebus sabaeus"}}
+    for metadata, asked in ((None, 1), ({"Subject": {"strain": "cellLine: COS-7"}}, 1), (given, 0)):
+        inspection = nwbridge.inspect(cell, source="dl-smlm", metadata=metadata)
+        assert sum("cell line" in finding.message for finding in inspection.findings) == asked
 
 
 def test_gives_both_images_the_size_of_their_pixels(cell):

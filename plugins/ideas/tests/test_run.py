@@ -391,6 +391,20 @@ def test_joins_caiman_s_arrays_with_the_cell_sets(run, caiman, values):
     assert run.folder / "caiman_output.hdf5" in session.files
 
 
+def test_says_once_that_the_start_is_not_known(tmp_path, isxd, caiman):
+    run = Run(tmp_path / "run", isxd, starts=[30])
+    start = {f"movie_metadata/timingInfo/start/secsSinceEpoch/{part}": n for part, n in (("num", 30), ("den", 1))}
+    run.write_caiman(**start)
+    alone = nwbridge.describe(run.folder / "caiman_output.hdf5", source="caiman")
+    assert sum("1970" in f.message for f in alone.findings) == 1
+    session = describe(run.folder, Options())
+    assert session.start_time is None
+    told = [f for f in session.findings if "1970" in f.message]
+    assert [(f.check, f.advice) for f in told] == [
+        ("ideas", "if you know it: --set NWBFile.session_start_time=2020-01-31T12:00:00+01:00")
+    ]
+
+
 def test_slices_caiman_s_arrays_by_the_movies_start_times(tmp_path, isxd, caiman, values):
     run = Run(tmp_path / "run", isxd, lengths=(12, 20, 9), starts=[1_700_000_900, 1_700_000_000, 1_700_000_500])
     run.write_caiman()

@@ -404,7 +404,7 @@ def test_takes_rate_pixel_and_kind_from_options(tmp_path):
     (movie,) = session.elements
     assert (movie.name, movie.rate_hz, movie.plane.pixel_um) == ("OnePhotonSeries", 12.5, (1.5, 2.0))
     assert session.findings == ()
-    assert session.origins["Ophys.OnePhotonSeries.rate"] == "the option --rate"
+    assert session.origins["Ophys.OnePhotonSeries.rate"] == "option --rate"
     assert describe(path, TiffOptions(pixel_um="1.5")).elements[0].plane.pixel_um == (1.5, 1.5)
     assert describe(path, TiffOptions(pixel_um="1,2,3")).elements[0].plane.pixel_um == (1.0, 2.0)
     volume = describe(path, TiffOptions(pixel_um="1,2,3", planes=3)).elements[0]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nwbridge.cli import reading
 from nwbridge.cli.exits import DONE, FINDINGS
-from nwbridge.cli.printing import element_line, print_findings, size
+from nwbridge.cli.printing import element_line, print_findings, quoted, roughly, size
+from nwbridge.errors import BadOption
 
 if TYPE_CHECKING:
     from nwbridge.results import Inspection
@@ -26,12 +28,41 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what a conversion would do."""
     from nwbridge.conversion import inspect
 
-    inspection = inspect(arguments.path, **reading.arguments_of(arguments))
+    more = reading.arguments_of(arguments)
+    try:
+        inspection = inspect(arguments.path, **more)
+    except BadOption:
+        if arguments.only is not None or not _list(arguments, more):
+            raise
+        return DONE
     if arguments.json:
         print(json.dumps(inspection.as_json(), default=str))
     else:
         _print_inspection(inspection)
     return DONE if inspection.ok else FINDINGS
+
+
+def _list(arguments: argparse.Namespace, more: dict[str, Any]) -> bool:
+    """Print the names of the recordings, where there are several."""
+    from nwbridge.description import recordings
+    from nwbridge.plugins import installed
+
+    names = recordings(arguments.path, source=more["source"], options=more["options"], given=more["metadata"])
+    if len(names) < 2:
+        return False
+    match = installed().detect(Path(arguments.path), more["source"])
+    if arguments.json:
+        said = {"path": arguments.path, "source": match.source.name, "plugin": match.plugin.label}
+        print(json.dumps(said | {"evidence": match.evidence, "recordings": names}))
+        return True
+    path = quoted(arguments.path)
+    print(f"{match.source.name} ({match.plugin.label}): {match.evidence}")
+    print(f"{len(names)} recordings")
+    for name in names:
+        print(f"  {name}")
+    print(f"look at one: nwbridge inspect {path} --only {names[0]}")
+    print(f"convert all: nwbridge convert {path} FOLDER")
+    return True
 
 
 def _print_inspection(inspection: Inspection) -> None:
@@ -40,7 +71,7 @@ def _print_inspection(inspection: Inspection) -> None:
     for element in inspection.elements:
         print("  " + element_line(element))
     guess = inspection.estimate
-    sizes = f"{size(guess.file_bytes)} for {size(guess.array_bytes)} of values"
+    sizes = f"{roughly(guess.file_bytes)} for {size(guess.array_bytes)} of values"
     print(f"about {sizes}, about {guess.seconds:.0f} s with verification")
     print("metadata")
     width = max(len(field.key) for field in inspection.fields)

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from nwbridge.cli.exits import DONE, IN_WORDS, INTERRUPTED, REFUSED
 from nwbridge.errors import NwbridgeError
 from nwbridge.version import __version__
 
-COMMANDS = ("convert", "inspect", "validate", "plugins", "demo")  # a module each: HELP, add(parser), run(arguments)
+COMMANDS = (
+    "convert",
+    "inspect",
+    "validate",
+    "metadata",
+    "batch",
+    "report",
+    "dandi",
+    "plugins",
+    "demo",
+)  # a module each: HELP, add(parser), run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,8 +84,19 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
             _add_options_of_sources(commands[command], known)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
-        commands.get(arguments.command, parser).error(f"there is no {unknown[0]}")
+        said = f"there is no {unknown[0]}" if unknown[0].startswith("-") else _too_many(words, unknown[0])
+        commands.get(arguments.command, parser).error(said)
     return arguments
+
+
+def _too_many(words: Sequence[str], extra: str) -> str:
+    """Say what a word too many comes from: a value that was not quoted, or a second recording."""
+    for place, word in enumerate(words[:-2]):
+        after = list(itertools.takewhile(lambda text: not text.startswith("-"), words[place + 2 :]))
+        after = list(itertools.takewhile(lambda text: text == extra or not Path(text).exists(), after))
+        if word == "--set" and "=" in words[place + 1] and after:
+            return f"{after[0]} stands alone; quote the value: --set {shlex.quote(f'{words[place + 1]} {after[0]}')}"
+    return f"{extra} is one word too many; of several recordings, give the folder that holds them"
 
 
 def _add_options_of_sources(parser: argparse.ArgumentParser, known: set[str]) -> None:

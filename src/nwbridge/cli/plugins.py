@@ -10,8 +10,12 @@ from nwbridge.cli.exits import DONE
 from nwbridge.errors import BadOption
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nwbridge.options import Flag
     from nwbridge.plugins import Plugin
 
+WIDEST = 30  # characters of an option and what it takes that stand on one line with its help
 HELP = "list what is installed, or describe one plugin"
 
 
@@ -35,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         return DONE
     for plugin in found:
         _print_plugin(plugin, details=arguments.name is not None)
+    if arguments.name is None and found:
+        print("nwbridge plugins NAME lists a source's own options; docs/sources/ has a page for each of nwbridge's own")
     if not found:
         print("no plugin is installed; those of nwbridge itself lie in its repository under plugins/")
     return DONE
@@ -74,9 +80,20 @@ def _print_plugin(plugin: Plugin, *, details: bool) -> None:
             title = f": {record.title}" if hasattr(record, "title") else ""
             print(f"{record.name}  ({plugin.distribution} {plugin.version})  {kind}{title}")
             if details and hasattr(record, "options"):
-                for flag in flags(record.options):
-                    words = "|".join(map(str, flag.choices)) or flag.type.__name__
-                    default = "" if flag.default is None else f" (default {flag.default})"
-                    print(f"  {flag.flag} {words}  {flag.help}{default}")
-                if not flags(record.options):
-                    print("  no options of its own")
+                _print_options(flags(record.options))
+
+
+def _print_options(found: Sequence[Flag]) -> None:
+    """Print each option with what it takes, in columns."""
+    if not found:
+        print("  no options of its own")
+    rows = [(f"{flag.flag} {'|'.join(map(str, flag.choices)) or flag.word}", flag) for flag in found]
+    width = max((len(left) for left, _ in rows if len(left) <= WIDEST), default=0)
+    for left, flag in rows:
+        default = "" if flag.default is None else f" (default {_word(flag.default)})"
+        gap = f"\n  {'':{width}}" if len(left) > width else " " * (width - len(left))
+        print(f"  {left}{gap}  {flag.help}{default}")
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

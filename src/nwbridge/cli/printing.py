@@ -19,6 +19,12 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
+def roughly(count: int) -> str:
+    """Return an estimated number of bytes in words, with two digits."""
+    digits = len(str(count)) - 2
+    return size(round(count, -digits)).replace(".0 ", " ")
+
+
 def by(shape: Sequence[int]) -> str:
     """Return a shape in words."""
     return " × ".join(map(str, shape))
@@ -58,6 +64,11 @@ def counts(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{count} {severity}{'' if count == 1 else 's'}" for count, severity in found)
 
 
-def quoted(path: Path) -> str:
+def advises_values(findings: Sequence[Finding]) -> bool:
+    """Whether any advice is to give a value or an option."""
+    return any("--" in finding.advice for finding in findings)
+
+
+def quoted(path: Path | str) -> str:
     """Return a path as a shell takes it."""
     return shlex.quote(str(path))

@@ -13,7 +13,13 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the flags."""
     command.add_argument("--source", metavar="NAME", help="the source, where several recognize PATH")
     command.add_argument("--only", metavar="NAME", help="one recording, where PATH holds several")
-    command.add_argument("--metadata", metavar="FILE", help="what the lab knows: YAML, TOML or JSON (docs/metadata.md)")
+    command.add_argument(
+        "--metadata",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="what the lab knows: YAML, TOML, JSON, or a table of sessions (CSV); several add up (docs/metadata.md)",
+    )
     command.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -42,23 +48,25 @@ def arguments_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what they say, as arguments of `nwbridge.convert`."""
     from nwbridge import metadata
 
-    given = metadata.load(Path(arguments.metadata)) if arguments.metadata else {}
+    given = metadata.load_all([Path(name) for name in arguments.metadata])
     return {
         "source": arguments.source,
         "only": arguments.only,
         "options": {k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
-        "metadata": metadata.merge(given, metadata.from_settings(arguments.set)),
+        "metadata": metadata.override(given, metadata.from_settings(arguments.set)),
         "first": arguments.first,
         "threads": arguments.threads,
-        "chunks": _chunks(arguments.chunks),
+        "chunks": chunks(arguments.chunks),
         "compression": arguments.compression,
     }
 
 
-def _chunks(text: str | None) -> tuple[int, ...] | None:
+def chunks(text: str | None) -> tuple[int, int, int] | None:
+    """Return the shape of a chunk from its words."""
     if text is None:
         return None
     try:
-        return tuple(int(part) for part in text.split(","))
+        frames, rows, columns = (int(part) for part in text.split(","))
     except ValueError:
         raise BadOption(f"--chunks {text}: expected frames,rows,columns, as in 64,128,128") from None
+    return frames, rows, columns

@@ -1,8 +1,31 @@
 """What the lab knows: read and checked, laid over what the source says, with the origin of every value."""
 
-from nwbridge.metadata.given import check, from_settings, load, merge, schema
+from nwbridge.metadata.files import load, load_all
+from nwbridge.metadata.given import check, merge, schema
 from nwbridge.metadata.keys import Metadata
 from nwbridge.metadata.layers import overlay
-from nwbridge.metadata.origins import UNKNOWN, Field, fields
+from nwbridge.metadata.origins import UNKNOWN, Field, answered, fields
+from nwbridge.metadata.recordings import for_path, for_subject, how_to_read, unmatched
+from nwbridge.metadata.settings import from_settings, override
+from nwbridge.metadata.tables import load_table
 
-__all__ = ["UNKNOWN", "Field", "Metadata", "check", "fields", "from_settings", "load", "merge", "overlay", "schema"]
+__all__ = [
+    "UNKNOWN",
+    "Field",
+    "Metadata",
+    "answered",
+    "check",
+    "fields",
+    "for_path",
+    "for_subject",
+    "from_settings",
+    "how_to_read",
+    "load",
+    "load_all",
+    "load_table",
+    "merge",
+    "overlay",
+    "override",
+    "schema",
+    "unmatched",
+]

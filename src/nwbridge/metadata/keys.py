@@ -9,6 +9,15 @@ from nwbridge.model import Plane, Session
 
 Metadata = Mapping[str, Any]
 
+GROUPS = ("NWBFile", "Subject", "Ophys", "Icephys")  # what speaks of a recording itself
+CHOOSING = (
+    "Subjects",
+    "Sessions",
+    "Pattern",
+    "source",
+    "options",
+)  # what chooses among recordings, and how to read one
+
 # key in the metadata file -> field of the model, where the names differ
 SESSION = {"session_id": "id", "session_description": "description", "session_start_time": "start_time"}
 SUBJECT = {"age__reference": "age_reference"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nwbridge.errors import BadMetadata
-from nwbridge.metadata.given import parse_time
+from nwbridge.metadata.given import parse_time, prune, resolve, schema
 from nwbridge.metadata.keys import (
     CHANNEL,
     PLANE,
@@ -19,13 +19,20 @@ from nwbridge.metadata.keys import (
     entries_on,
     planes_of,
 )
-from nwbridge.model import Channel, Device, Movie, Plane, Session, Subject
+from nwbridge.metadata.names import check_names, named_by, without_defaults
+from nwbridge.metadata.neuroconv import unused
+from nwbridge.model import Channel, Device, Electrode, Movie, Plane, Session, Subject
 
 
 def overlay(session: Session, metadata: Metadata) -> Session:
     """Return the session with the user's values in place of the source's; BadMetadata for a name that is not there."""
-    ophys = metadata.get("Ophys", {})
-    _check_names(session, ophys)
+    told = unused(metadata, schema(), resolve)
+    metadata = prune(metadata)
+    if "Ophys" in metadata:
+        metadata = {**metadata, "Ophys": without_defaults(session, metadata["Ophys"])}
+    ophys, icephys = metadata.get("Ophys", {}), metadata.get("Icephys", {})
+    session = named_by(session, metadata)
+    told += check_names(session, metadata)
     changes = _fields(metadata.get("NWBFile", {}), SESSION)
     for name in ("experimenter", "keywords", "related_publications"):
         if name in changes:
@@ -36,9 +43,9 @@ def overlay(session: Session, metadata: Metadata) -> Session:
         if "date_of_birth" in given:
             given["date_of_birth"] = parse_time(given["date_of_birth"], "Subject.date_of_birth")
         changes["subject"] = replace(session.subject or Subject(), **given)
-    if ophys:
-        changes["elements"] = _elements(session, ophys)
-    return replace(session, **changes)
+    if ophys or icephys:
+        changes["elements"] = _electrodes(_elements(session, ophys), icephys)
+    return replace(session, **changes, findings=(*session.findings, *told))
 
 
 def _fields(given: Metadata, names: Mapping[str, str]) -> dict[str, Any]:
@@ -62,7 +69,8 @@ def _elements(session: Session, ophys: Metadata) -> tuple[Any, ...]:
 
 
 def _series(movie: Movie, ophys: Metadata) -> Movie:
-    for entry in entries_on(ophys, movie.series_type, movie.name):
+    either = entries_on(ophys, "MicroscopySeries", movie.name)
+    for entry in (*either, *entries_on(ophys, movie.series_type, movie.name)):
         if "rate" in entry and movie.timestamps is not None:
             raise BadMetadata(f"Ophys.{movie.series_type}.rate: {movie.name} has a time for each frame; leave it out")
         movie = replace(movie, **_fields({k: v for k, v in entry.items() if k not in REFERENCES}, SERIES))
@@ -85,25 +93,13 @@ def _plane(plane: Plane, ophys: Metadata) -> Plane:
     return replace(plane, device=device, channels=channels)
 
 
-def _check_names(session: Session, ophys: Metadata) -> None:
-    planes = planes_of(session)
-    have = {
-        "Device": {plane.device.name for plane in planes.values()},
-        "ImagingPlane": set(planes),
-        "TwoPhotonSeries": {m.name for m in session.of(Movie) if m.kind == "two-photon"},
-        "OnePhotonSeries": {m.name for m in session.of(Movie) if m.kind == "one-photon"},
-        "optical_channel": {c.name for plane in planes.values() for c in plane.channels},
-    }
-    references = {"device": "Device", "imaging_plane": "ImagingPlane"}
-    for key, entries in ophys.items():
-        if entries and not have[key]:
-            present = ", ".join(kind for kind, names in have.items() if names) or "none"
-            raise BadMetadata(f"Ophys.{key}: this recording has no {key}; it has: {present}")
-        for entry in entries:
-            named = [(key, "name", entry)] + [("optical_channel", "name", c) for c in entry.get("optical_channel", [])]
-            named += [(kind, word, entry) for word, kind in references.items()]
-            for kind, word, holder in named:
-                name = holder.get(word)
-                if name is not None and name not in have[kind]:
-                    known = ", ".join(sorted(have[kind])) or "none"
-                    raise BadMetadata(f"Ophys.{key}: this recording has no {kind} named {name}; it has: {known}")
+def _electrodes(elements: tuple[Any, ...], icephys: Metadata) -> tuple[Any, ...]:
+    """Return the elements with what the user says of their electrodes."""
+    changed = []
+    for element in elements:
+        if isinstance(electrode := getattr(element, "electrode", None), Electrode):
+            for entry in entries_on(icephys, "Electrodes", electrode.name):
+                electrode = replace(electrode, **{key: value for key, value in entry.items() if key != "name"})
+            element = replace(element, electrode=electrode)
+        changed.append(element)
+    return tuple(changed)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nwbridge.metadata.given import schema
+from nwbridge.forms import used
+from nwbridge.metadata.given import form_of, prune
 from nwbridge.metadata.keys import REFERENCES, SESSION, SUBJECT, Metadata, entries_on, planes_of
-from nwbridge.model import Movie, Plane, Session, Subject
+from nwbridge.metadata.names import without_defaults
+from nwbridge.model import Finding, Movie, Plane, Series, Session, Subject
 
 Origin = Literal["source", "user", "unknown"]
+OPTION = "option --"  # how a source's note on an origin begins where an option of the user gave the value
+_ASKED = re.compile(r"--set ['\"]?([\w.]+)")
 
 # what is written where nobody says anything, in words for `inspect`, the file's notes and the report
 UNKNOWN = {
@@ -48,21 +53,26 @@ class Field:
 
 def fields(session: Session, given: Metadata) -> list[Field]:
     """List the session's metadata with where each value comes from; `session` has `given` laid over it already."""
+    given = prune(given)
+    if "Ophys" in given:
+        given = given | {"Ophys": without_defaults(session, given["Ophys"])}
     user = {key.replace("age__reference", "age_reference"): value for key, value in _flat(given)}
     found = [_field(f"NWBFile.{key}", getattr(session, name), session, user) for key, name in SESSION.items()]
-    for key in (key for key in schema()["properties"]["NWBFile"]["properties"] if key not in SESSION):
+    for key in (key for key in used(form_of("NWBFile")) if key not in SESSION):
         value = getattr(session, key)
         if value is not None or key in _RECOMMENDED:
             found.append(_field(f"NWBFile.{key}", value, session, user))
     subject = session.subject or Subject()
-    for key in (key for key in schema()["properties"]["Subject"]["properties"] if key not in SUBJECT):
+    for key in (key for key in used(form_of("Subject")) if key not in SUBJECT):
         value = getattr(subject, key)
         dated = key == "age" and subject.date_of_birth is not None
         if value is not None or (f"Subject.{key}" in UNKNOWN and not dated):
             found.append(_field(f"Subject.{key}", value, session, user))
     for plane in planes_of(session).values():
         found += _named("Device", plane.device.name, {}, session, given)
-        found += _named("ImagingPlane", plane.name, _plane_values(plane), session, given)
+        found += _named(
+            "ImagingPlane", plane.name, _plane_values(plane, moving=bool(session.of(Movie))), session, given
+        )
     for movie in session.of(Movie):
         values: dict[str, Any] = {"rate": movie.rate_hz} if movie.timestamps is None else {}
         stated = {
@@ -75,10 +85,13 @@ def fields(session: Session, given: Metadata) -> list[Field]:
         }
         values |= {key: value for key, value in stated.items() if value is not None}
         found += _named(movie.series_type, movie.name, values, session, given)
+    for electrode in {e.electrode.name: e.electrode for e in session.of(Series) if e.electrode}.values():
+        values = {"cell_id": electrode.cell_id, "location": electrode.location}
+        found += _named("Electrodes", electrode.name, values, session, given)
     return [field for number, field in enumerate(found) if field not in found[:number]]
 
 
-def _plane_values(plane: Plane) -> dict[str, Any]:
+def _plane_values(plane: Plane, *, moving: bool) -> dict[str, Any]:
     emissions = [channel.emission_nm for channel in plane.channels]
     values: dict[str, Any] = {
         "indicator": plane.indicator,
@@ -86,6 +99,8 @@ def _plane_values(plane: Plane) -> dict[str, Any]:
         "excitation_lambda": plane.excitation_nm,
         "optical_channel.emission_lambda": None if None in emissions else emissions[0],
     }
+    if plane.rate_hz is not None and not moving:  # else the movie's own rate is listed
+        values["imaging_rate"] = plane.rate_hz
     if plane.pixel_um:
         values["grid_spacing"] = [plane.pixel_um[1], plane.pixel_um[0]]
     return values
@@ -93,9 +108,12 @@ def _plane_values(plane: Plane) -> dict[str, Any]:
 
 def _named(kind: str, name: str, values: Metadata, session: Session, given: Metadata) -> list[Field]:
     """Return the fields of one device, plane or series, and whatever else the user says of it."""
-    ophys = given.get("Ophys", {})
-    user = {key: value for entry in entries_on(ophys, kind, name) for key, value in _flat(entry, f"Ophys.{kind}")}
-    values = {f"Ophys.{kind}.{key}": value for key, value in values.items()}
+    group = "Icephys" if kind == "Electrodes" else "Ophys"
+    said = given.get(group, {})
+    entries = [*entries_on(said, "MicroscopySeries", name)] if kind.endswith("Series") else []
+    entries += entries_on(said, kind, name)
+    user = {key: value for entry in entries for key, value in _flat(entry, f"{group}.{kind}")}
+    values = {f"{group}.{kind}.{key}": value for key, value in values.items()}
     rest = [key for key in user if key not in values and key.rsplit(".", 1)[1] not in REFERENCES]
     found = [_field(key, value, session, user) for key, value in values.items()]
     return found + [Field(key, user[key], "user") for key in rest]
@@ -106,7 +124,24 @@ def _field(key: str, value: Any, session: Session, user: Metadata) -> Field:
         return Field(key, None, "unknown", UNKNOWN.get(key, "left out"))
     if key in user:
         return Field(key, value, "user")
-    return Field(key, value, "source", session.origins.get(key, ""))
+    note = session.origins.get(key, "")
+    return Field(key, value, "user" if note.startswith(OPTION) else "source", note)
+
+
+def answered(session: Session, given: Metadata) -> tuple[Finding, ...]:
+    """Return the findings of a source without those that ask for what the user gives, and what is given twice.
+
+    `session` is as the source and its options say it; a finding asks for the keys after ``--set`` in its advice.
+    """
+    user = {key for key, _ in _flat(given)}
+    kept = [f for f in session.findings if not (asked := set(_ASKED.findall(f.advice))) or not asked <= user]
+    stated = {field.key: field for field in fields(session, {})}
+    for key, value in _flat(given):
+        option = session.origins.get(key, "")
+        if option.startswith(OPTION) and key in stated and stated[key].value != value:
+            text = f"{key} is {value} in the metadata and {stated[key].value} by the {option}: {value} is written"
+            kept.append(Finding("warning", text, "give it once", check="metadata"))
+    return tuple(kept)
 
 
 def _flat(metadata: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

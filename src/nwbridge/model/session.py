@@ -15,8 +15,8 @@ from nwbridge.model.findings import Finding
 from nwbridge.model.names import check_name
 from nwbridge.model.optics import Movie, Plane
 from nwbridge.model.regions import Segmentation
-from nwbridge.model.series import Electrode
-from nwbridge.model.tables import Column, Localizations
+from nwbridge.model.series import Electrode, Series
+from nwbridge.model.tables import Column, Localizations, Table
 
 SOURCES = "source_files"  # the table of what was read, which every file has
 
@@ -136,9 +136,16 @@ class Session:
         """Return the session with only the first `count` frames of every movie, and a description that says so."""
         if count < 1:
             raise BadOption(f"--first {count}: expected at least 1 frame")
-        longest = max((movie.data.shape[0] for movie in self.of(Movie)), default=0)
+        if not self.of(Movie):
+            raise BadOption("--first takes the first frames of movies, and this recording has none: leave it out")
+        longest = max(movie.data.shape[0] for movie in self.of(Movie))
         if longest <= count:
             return self
         elements = tuple(e.first(count) if isinstance(e, Movie) else e for e in self.elements)
         note = f" This file holds only the first {count} of {longest} frames."
-        return replace(self, elements=elements, description=self.description + note)
+        findings = self.findings
+        timed = [e for e in self.elements if isinstance(e, Series | Table) or bool(getattr(e, "traces", None))]
+        if whole := [element.name for element in timed]:
+            text = f"only movies were cut to {count} frames; kept whole: {', '.join(whole)}"
+            findings += (Finding("hint", text, "leave out --first for the whole recording", check="first"),)
+        return replace(self, elements=elements, description=self.description + note, findings=findings)

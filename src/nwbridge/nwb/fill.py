@@ -1,15 +1,14 @@
-"""From a lazy array to compressed HDF5 chunks, in threads and bounded memory, and back again for verification.
+"""From a lazy array to compressed chunks, in threads and bounded memory, and back again for verification.
 
 The array is read in slabs: as many entries of its first axis as a chunk holds. A worker hashes the slab as it came
-from the source, transposes, shuffles and deflates its chunks; the caller's thread stores them in order. To verify, a
-worker takes the stored chunks of a slab, undoes all that, and compares the hash.
+from the source, transposes and compresses its chunks; the caller's thread stores them in order. To verify, a worker
+takes the stored chunks of a slab, undoes all that, and compares the hash. What a chunk's bytes are is the matter of
+`places`.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,15 +16,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import h5py
 import numpy as np
 import numpy.typing as npt
-import xxhash
-from isal import isal_zlib
 
 from nwbridge.errors import BadSource, InvalidOutput, NwbridgeError, PluginFault
 from nwbridge.model import LazyArray, Reader
-from nwbridge.nwb.chunks import Compression, compressor, inflate, shuffle, transpose, unshuffle
+from nwbridge.nwb.chunks import Compression, transpose
+from nwbridge.nwb.places import Buffers, Grid, Pack, hash_of, packer_of, place, slab_of
 
 IN_FLIGHT = 96 << 20  # bytes of slabs read and not yet stored
 Advance = Callable[[int], None]  # bytes done since the last call
@@ -52,90 +49,20 @@ def default_threads() -> int:
     return max(1, min(8, len(affinity(0)) if affinity else os.cpu_count() or 1))
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """How one array is cut into slabs and chunks."""
-
-    shape: tuple[int, ...]  # of the array
-    axes: tuple[int, ...]
-    chunk: tuple[int, ...]  # as stored
-    dtype: np.dtype[Any]
-
-    @property
-    def height(self) -> int:
-        """Entries of the array's first axis in a slab."""
-        return self.chunk[self.axes.index(0)]
-
-    def slabs(self) -> Iterator[tuple[int, int]]:
-        for start in range(0, self.shape[0], self.height):
-            yield start, min(start + self.height, self.shape[0])
-
-    def chunks(self, start: int, stop: int) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]]:
-        """Yield, for each chunk of a slab, where it is stored, its place in the stored-order slab, and in the chunk."""
-        shape = tuple(stop - start if axis == 0 else self.shape[axis] for axis in self.axes)
-        for corner in itertools.product(*(range(0, n, c) for n, c in zip(shape, self.chunk, strict=True))):
-            place = tuple(slice(low, min(low + c, n)) for low, c, n in zip(corner, self.chunk, shape, strict=True))
-            inside = tuple(slice(0, part.stop - part.start) for part in place)
-            stored = tuple(low + (start if axis == 0 else 0) for low, axis in zip(corner, self.axes, strict=True))
-            yield stored, place, inside
-
-
-class _Buffers(threading.local):
-    """Arrays that a worker uses again for every chunk: fresh ones cost a page fault each 4 KiB."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[Any, ...], npt.NDArray[Any]] = {}
-
-    def get(self, use: str, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
-        key = (use, shape, np.dtype(dtype))
-        if key not in self.kept:
-            self.kept = {k: v for k, v in self.kept.items() if k[0] != use}
-            self.kept[key] = np.empty(shape, dtype)
-        return self.kept[key]
-
-
-def _hash(slab: npt.NDArray[Any]) -> int:
-    """Return the XXH3 of a contiguous slab's bytes."""
-    return int(xxhash.xxh3_64_intdigest(slab.view(np.uint8).reshape(-1).data)) if slab.size else 0
-
-
-def _encode(
-    slab: npt.NDArray[Any], grid: _Grid, start: int, deflate: Callable[[Any], bytes] | None, buffers: _Buffers
-) -> tuple[int, list[Any]]:
+def _encode(slab: npt.NDArray[Any], grid: Grid, start: int, pack: Pack, buffers: Buffers) -> tuple[int, list[Any]]:
     """Return the slab's hash and, for each of its chunks, where it goes and its bytes."""
     source = np.ascontiguousarray(slab)
-    digest = _hash(source)
+    digest = hash_of(source)
     stored = source.transpose(grid.axes)
     chunks = []
-    for corner, place, inside in grid.chunks(start, start + len(slab)):
+    for corner, where, inside in grid.chunks(start, start + len(slab)):
         values = buffers.get("values", grid.chunk, grid.dtype)
-        block = stored[place]
+        block = stored[where]
         if block.shape != grid.chunk:
-            values.fill(0)  # HDF5 stores whole chunks; what lies past the edge is never read
+            values.fill(0)  # whole chunks are stored; what lies past the edge is never read
         transpose(block, values[inside])
-        if deflate is None:
-            chunks.append((corner, values.tobytes()))
-        else:
-            planes = buffers.get("planes", (grid.dtype.itemsize, values.size), np.uint8)
-            chunks.append((corner, deflate(shuffle(values, planes))))
+        chunks.append((corner, pack(values, buffers)))
     return digest, chunks
-
-
-def _decode(raw: list[Any], grid: _Grid, start: int, stop: int, plain: bool, buffers: _Buffers) -> int:
-    """Return the hash of a slab put together again from its stored chunks."""
-    source = buffers.get("slab", (stop - start, *grid.shape[1:]), grid.dtype)
-    stored = source.transpose(grid.axes)
-    values = buffers.get("values", grid.chunk, grid.dtype)
-    for data, (_, place, inside) in zip(raw, grid.chunks(start, stop), strict=True):
-        if plain:
-            stored[place] = np.frombuffer(data, grid.dtype).reshape(grid.chunk)[inside]
-        else:
-            try:
-                unshuffle(inflate(data, values.nbytes), values)
-            except (isal_zlib.error, ValueError) as error:  # type: ignore[misc]  # its stub says no exception
-                raise InvalidOutput(f"a chunk cannot be inflated any more ({error}); nothing was kept") from error
-            stored[place] = values[inside]
-    return _hash(source)
 
 
 @contextmanager
@@ -170,9 +97,7 @@ def _block(reader: Reader, start: int, stop: int, array: LazyArray, name: str) -
     return block
 
 
-def fill(
-    file: h5py.File, parts: Sequence[Part], threads: int, compression: Compression, advance: Advance
-) -> list[list[int]]:
+def fill(file: Any, parts: Sequence[Part], threads: int, compression: Compression, advance: Advance) -> list[list[int]]:
     """Fill one data set, or those of columns whose rows are read at once; return the hashes of each one's slabs.
 
     Hashes are of the values as they were read from the source. Memory is bounded by `IN_FLIGHT` (or two slabs, where
@@ -180,10 +105,10 @@ def fill(
     """
     first = parts[0]
     array, name = (first.array.field_of[0] if first.array.field_of else first.array), first.name
-    datasets = [file[part.name] for part in parts]
-    grids = [_Grid(p.array.shape, p.axes, d.chunks, p.array.dtype) for p, d in zip(parts, datasets, strict=True)]
-    deflate = None if compression == "none" else compressor(compression)
-    buffers = _Buffers()
+    places = [place(file[part.name]) for part in parts]
+    grids = [Grid(p.array.shape, p.axes, d.chunks, p.array.dtype) for p, d in zip(parts, places, strict=True)]
+    packs = [one.packer(compression) for one in places]
+    buffers = Buffers()
     digests: list[list[int]] = [[] for _ in parts]
 
     with _opened(array, name) as reader, _pools(threads, alone=not array.parallel) as (workers, readers):
@@ -193,7 +118,7 @@ def fill(
 
         def encode(block: npt.NDArray[Any], start: int) -> list[tuple[int, list[Any]]]:
             columns = [block[p.array.field_of[1]] if p.array.field_of else block for p in parts]
-            return [_encode(c, grid, start, deflate, buffers) for c, grid in zip(columns, grids, strict=True)]
+            return [_encode(c, g, start, pack, buffers) for c, g, pack in zip(columns, grids, packs, strict=True)]
 
         def submit(start: int, stop: int) -> Future[list[tuple[int, list[Any]]]]:
             if readers is None:
@@ -204,9 +129,9 @@ def fill(
         slabs = ((stop - start, submit, (start, stop)) for start, stop in grids[0].slabs())
         entry = array.nbytes // max(1, array.shape[0])
         for count, encoded in _in_order(slabs, _depth(grids[0].height * entry, threads)):
-            for dataset, found, (digest, chunks) in zip(datasets, digests, encoded, strict=True):
+            for one, found, (digest, chunks) in zip(places, digests, encoded, strict=True):
                 for corner, data in chunks:
-                    dataset.id.write_direct_chunk(corner, data)
+                    one.put(corner, data)
                 found.append(digest)
             advance(count * sum(part.entry for part in parts))
     return digests
@@ -219,36 +144,36 @@ def measure(
 
     Blocks are spread over an array that can be read at any place, and taken from the front of any other.
     """
-    grid = _Grid(array.shape, axes, chunk, array.dtype)
+    grid = Grid(array.shape, axes, chunk, array.dtype)
     slabs = list(grid.slabs())
     if array.parallel:
         slabs = slabs[:: max(1, len(slabs) // blocks)]
-    deflate = None if compression == "none" else compressor(compression)
-    buffers = _Buffers()
+    pack = packer_of(compression)
+    buffers = Buffers()
     read = packed = 0
     with _opened(array, "the array") as reader:
         for start, stop in slabs[:blocks]:
             block = _block(reader, start, stop, array, "the array")
-            _, chunks = _encode(block, grid, start, deflate, buffers)
+            _, chunks = _encode(block, grid, start, pack, buffers)
             read += block.nbytes
             packed += sum(len(data) for _, data in chunks)
     return read, packed
 
 
-def verify(file: h5py.File, part: Part, digests: list[int], threads: int, advance: Advance) -> None:
+def verify(file: Any, part: Part, digests: list[int], threads: int, advance: Advance) -> None:
     """Read a data set back and compare every slab with the hash of what was read from the source.
 
-    The chunks are inflated in threads by our own code; the first and the last slab also through HDF5's own filters.
+    Of HDF5, the chunks are inflated in threads by our own code; the first and the last slab also as any reader does.
     Raises InvalidOutput at the first difference.
     """
     dataset = file[part.name]
-    grid = _Grid(part.array.shape, part.axes, dataset.chunks, part.array.dtype)
+    grid = Grid(part.array.shape, part.axes, dataset.chunks, part.array.dtype)
     if dataset.shape != tuple(grid.shape[axis] for axis in grid.axes) or dataset.dtype != grid.dtype:
         raise InvalidOutput(
             f"{part.name} was stored as {dataset.shape} {dataset.dtype}; expected {grid.shape} {grid.dtype}"
         )
-    plain = dataset.compression is None
-    buffers = _Buffers()
+    stored = place(dataset)
+    buffers = Buffers()
     slabs = list(grid.slabs())
     if len(slabs) != len(digests):
         raise InvalidOutput(f"{part.name}: {len(digests)} of {len(slabs)} blocks were written")
@@ -257,11 +182,10 @@ def verify(file: h5py.File, part: Part, digests: list[int], threads: int, advanc
     with _pools(threads, alone=False) as (workers, _):
 
         def submit(start: int, stop: int) -> Future[int]:
-            stored = [dataset.id.read_direct_chunk(corner) for corner, *_ in grid.chunks(start, stop)]
-            if any(mask for mask, _ in stored):  # HDF5 would then skip a filter that was applied
+            coming = stored.digest(workers, grid, start, stop, buffers)
+            if coming is None:
                 raise InvalidOutput(_difference(part, (start, stop)))
-            raw = [data for _, data in stored]
-            return workers.submit(_decode, raw, grid, start, stop, plain, buffers)
+            return coming
 
         work = ((index, submit, slab) for index, slab in enumerate(slabs))
         for index, digest in _in_order(work, _depth(grid.height * entry, threads)):
@@ -270,9 +194,7 @@ def verify(file: h5py.File, part: Part, digests: list[int], threads: int, advanc
             advance((slabs[index][1] - slabs[index][0]) * entry)
     for index in {0, len(slabs) - 1} if slabs else ():
         start, stop = slabs[index]
-        place = tuple(slice(start, stop) if axis == 0 else slice(None) for axis in grid.axes)
-        values = np.ascontiguousarray(dataset[place].transpose(np.argsort(grid.axes)))
-        if _hash(values) != digests[index]:
+        if hash_of(slab_of(dataset, grid, start, stop)) != digests[index]:
             raise InvalidOutput(_difference(part, slabs[index]))
 
 

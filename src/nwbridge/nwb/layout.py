@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hdmf.backends.hdf5.h5_utils import H5DataIO
 from hdmf.common import DynamicTable, VectorData
 from pynwb import NWBFile
 
 from nwbridge.errors import BadOption, PluginFault
-from nwbridge.model import LazyArray
+from nwbridge.model import Finding, LazyArray
+from nwbridge.nwb.backend import Backend
 from nwbridge.nwb.chunks import Compression, chunk_shape, row_chunks
+from nwbridge.nwb.hdf5 import Hdf5
 
 MAX_CHUNK = 256 << 20  # bytes: whoever reads one value has to inflate all of them
 
@@ -25,7 +26,7 @@ MAX_CHUNK = 256 << 20  # bytes: whoever reads one value has to inflate all of th
 class Slot:
     """A data set still to be filled: where it will be, and the values that belong there."""
 
-    target: H5DataIO | VectorData  # VectorData: pynwb writes a stand-in, which is replaced
+    target: Any  # what the backend made; or a VectorData, for which pynwb writes a stand-in, which is replaced
     array: LazyArray
     axes: tuple[int, ...]  # stored axis i is axis axes[i] of the array
     chunks: tuple[int, ...]  # as stored
@@ -48,13 +49,8 @@ class Layout:
     slots: list[Slot] = field(default_factory=list)
     exact: list[Exact] = field(default_factory=list)
     tables: list[DynamicTable] = field(default_factory=list)  # hdmf forgets the order of columns that are all empty
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """HDF5's names of what is done to every chunk."""
-        if self.compression == "none":
-            return {}
-        return {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+    backend: Backend = field(default_factory=Hdf5)
+    findings: list[Finding] = field(default_factory=list)  # what the backend cannot hold
 
     def empty(self, array: LazyArray, axes: Sequence[int] | None = None, *, movie: bool = False) -> Any:
         """Return the place for an array, stored with its axes in the order `axes`; it is filled later."""
@@ -63,7 +59,7 @@ class Layout:
         if 0 in shape:
             return np.empty(shape, array.dtype)  # there is nothing to fill
         chunks = self._chunks(array, order, movie=movie)
-        target = H5DataIO(shape=shape, dtype=array.dtype, chunks=chunks, **self.filters)
+        target = self.backend.place(shape, array.dtype, chunks, self.compression)
         self.slots.append(Slot(target, array, order, chunks))
         return target
 

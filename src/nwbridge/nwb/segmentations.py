@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
-from hdmf.backends.hdf5.h5_utils import H5DataIO
 from hdmf.common import VectorData, VectorIndex
 from pynwb import NWBFile
 from pynwb.image import ImageSeries
@@ -53,6 +52,7 @@ def _(segmentation: Segmentation, file: NWBFile, layout: Layout) -> None:
         colnames=[masks[0].name, *names],
     )
     _interface(file, ImageSegmentation).add_plane_segmentation(table)
+    layout.tables.append(table)
     layout.exact.append(Exact(table.id, np.asarray(table.id.data)))
     for traces in segmentation.traces:
         _add_traces(traces, table, file, layout)
@@ -85,7 +85,7 @@ def _pixels(segmentation: Segmentation, regions: tuple[Region, ...], layout: Lay
     column = VectorData(
         name=name, description="x = column, y = row, and weight of each pixel of a region", data=stand_in
     )
-    index = VectorIndex(name=f"{name}_index", data=H5DataIO(data=ends), target=column)  # bare, hdmf would squeeze them
+    index = VectorIndex(name=f"{name}_index", data=layout.backend.bare(ends), target=column)  # hdmf would squeeze them
     if regions:
         rows = np.concatenate([_mask(p, r.weights, kind) for p, r in zip(pixels, regions, strict=True)])
         layout.replace(column, from_numpy(rows))
@@ -116,7 +116,7 @@ def _add_traces(traces: Traces, table: PlaneSegmentation, file: NWBFile, layout:
     rows = table.create_roi_table_region(region=list(range(len(table.id))), description="all regions, in order")
     series = RoiResponseSeries(
         name=traces.name,
-        **clock(traces, layout, "nwbridge inspect says whether an option of the source gives it"),
+        **clock(traces, layout, "mend it in the recording"),
         data=layout.empty(traces.data, (1, 0)),
         rois=rows,
         unit=traces.unit or "n.a.",

@@ -8,7 +8,7 @@ from typing import Any
 from pynwb import NWBFile, TimeSeries
 from pynwb.icephys import CurrentClampSeries, IntracellularElectrode
 
-from nwbridge.model import Electrode, Series
+from nwbridge.model import Electrode, Finding, Series
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Layout, add
 from nwbridge.nwb.movies import clock, made_from, place
@@ -20,7 +20,7 @@ from nwbridge.nwb.stored import Stored, dataset_of, elements, text
 def _(series: Series, file: NWBFile, layout: Layout) -> None:
     common = {
         "name": series.name,
-        **clock(series, layout, "nwbridge inspect says whether an option of the source gives it"),
+        **clock(series, layout, "mend it in the recording"),
         "data": layout.empty(series.data),
         "description": stating(series.description, made_from=series.made_from),
         "conversion": float(series.conversion),
@@ -32,11 +32,16 @@ def _(series: Series, file: NWBFile, layout: Layout) -> None:
     electrode = _electrode(series.electrode, file)
     made = CurrentClampSeries(electrode=electrode, stimulus_description="N/A", unit="volts", **common)
     place(made, file, "icephys", series.made_from)
-    if series.made_from is None:  # the table of recordings is of what was recorded
-        count = series.data.shape[0]
-        file.add_intracellular_recording(
-            electrode=electrode, response=made, response_start_index=0, response_index_count=count
-        )
+    if series.made_from is not None:  # the table of recordings is of what was recorded
+        return
+    if not layout.backend.row_references:
+        left = "Zarr cannot hold the table of intracellular recordings: it is left out, each series names its electrode"
+        layout.findings += [] if layout.findings else [Finding("warning", left, "nothing, or write HDF5", check="zarr")]
+        return
+    count = series.data.shape[0]
+    file.add_intracellular_recording(
+        electrode=electrode, response=made, response_start_index=0, response_index_count=count
+    )
 
 
 def _electrode(electrode: Electrode, file: NWBFile) -> IntracellularElectrode:

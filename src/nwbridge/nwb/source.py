@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
 
+from nwbridge.errors import BadSource
 from nwbridge.hookspecs import Source, hookimpl
 from nwbridge.model import Session
 
@@ -20,6 +22,8 @@ def register_sources() -> list[Source]:
 
 def detect(path: Path) -> str | None:
     """Look for the version that every NWB file states."""
+    if path.is_dir():
+        return _in_zarr(path)
     if not path.is_file():
         return None
     try:
@@ -33,8 +37,20 @@ def detect(path: Path) -> str | None:
     return None if version is None else f"HDF5 that states NWB version {version!s:.20}"
 
 
+def _in_zarr(path: Path) -> str | None:
+    try:
+        version = json.loads((path / ".zattrs").read_bytes()).get("nwb_version")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return None if version is None else f"Zarr that states NWB version {version!s:.20}"
+
+
 def describe(path: Path, options: object) -> Session:
     """Describe what an NWB file holds."""
+    if path.is_dir() and _in_zarr(path) is None:
+        raise BadSource(f"nwb reads a file; {path} is a folder")
+    if path.is_dir():
+        raise BadSource(f"{path.name} is NWB in Zarr, which can be validated but not read: give NWB in HDF5")
     from nwbridge.nwb.read import read  # pynwb takes a second to load
 
     return read(path)

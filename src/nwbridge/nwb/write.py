@@ -1,4 +1,7 @@
-"""To a file that is whole or absent: a part file beside it, filled, verified, and renamed at the end."""
+"""To a file that is whole or absent: a part file beside it, filled, verified, and renamed at the end.
+
+In Zarr the file is a folder; what differs is the backend's matter.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from hdmf.common import VectorData
-from pynwb import NWBHDF5IO, NWBFile
+from pynwb import NWBFile
 
 from nwbridge.errors import CannotWrite, InvalidOutput, PluginFault
-from nwbridge.nwb import namespaces
+from nwbridge.nwb import backend, namespaces
+from nwbridge.nwb.backend import ZARR, Backend
 from nwbridge.nwb.fill import Advance, Part, fill, verify
-from nwbridge.nwb.layout import Layout, Slot
+from nwbridge.nwb.layout import Layout
 
 Progress = Callable[[str, int, int], None]  # phase, bytes done, bytes in all
 _LOCK = "unable to lock file"  # HDF5's words
@@ -37,6 +40,7 @@ class Written:
     parts: tuple[Part, ...]
     digests: tuple[list[int], ...]
     exact: tuple[tuple[str, Any], ...]  # data sets that pynwb wrote, and the values they should hold
+    backend: Backend
 
     @property
     def nbytes(self) -> int:
@@ -44,20 +48,26 @@ class Written:
         return sum(part.array.nbytes for part in self.parts)
 
 
-def _part_path(out: Path) -> Path:
+def _part_path(out: Path, suffix: str) -> Path:
     """Return a name of this run's own for an output that is not yet whole: `NAME.HOST-PID-TOKEN.part.nwb`."""
-    return out.with_name(f"{out.stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part.nwb")
+    stem = out.name.removesuffix(suffix)
+    return out.with_name(f"{stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part{suffix}")
 
 
-def _remove_abandoned(out: Path) -> None:
-    """Remove part files of runs on this machine that were killed."""
+def remove_abandoned(out: Path) -> None:
+    """Remove part files of runs on this machine that were killed, and put back what one of them moved aside."""
     if os.name != "posix":
         return  # elsewhere a process cannot be asked whether it lives
-    pattern = re.compile(rf"{re.escape(out.stem)}\.{re.escape(_HOST)}-(\d+)-[0-9a-f]{{8}}\.part\.nwb")
-    for file in out.parent.iterdir():
+    kind = backend.of(out)
+    stem, end = re.escape(out.name.removesuffix(kind.suffix)), re.escape(kind.suffix)
+    pattern = re.compile(rf"{stem}\.{re.escape(_HOST)}-(\d+)-[0-9a-f]{{8}}\.(part|old){end}")
+    for file in list(out.parent.iterdir()):
         if (match := pattern.fullmatch(file.name)) and not _lives(int(match[1])):
             with suppress(OSError):
-                file.unlink()
+                if match[2] == "old" and not os.path.lexists(out):
+                    file.rename(out)
+                else:
+                    kind.remove(file)
 
 
 def _lives(process: int) -> bool:
@@ -75,32 +85,37 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     try:
         if "\0" in str(out):
             raise CannotWrite(f"{str(out)!r:.80} is no name of a file")
-        if out.suffix != ".nwb":
-            raise CannotWrite(f"{out} should end in .nwb")
-        if os.path.isdir(out):  # noqa: PTH112  those of Path raise for names that are too long
-            raise CannotWrite(f"{out} is a folder; give the name of a file")
+        if out.suffix != ".nwb" and not (out.name.endswith(ZARR) and out.name != ZARR):
+            raise CannotWrite(f"{out} should end in .nwb, or in {ZARR} for Zarr")
+        kind = backend.of(out)
+        kind.refuse(out)
         if os.path.lexists(out) and not overwrite:
-            raise CannotWrite(f"{out} exists already: choose another name or say --overwrite")
+            raise _taken(out)
         if not os.path.isdir(out.parent):  # noqa: PTH112
             raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
         if not os.access(out.parent, os.W_OK | os.X_OK):
             raise CannotWrite(f"the folder {out.parent} is read-only: choose another")
-        if len(os.fsencode(_part_path(out).name)) > MAX_NAME:
+        if len(os.fsencode(_part_path(out, kind.suffix).name)) > MAX_NAME:
             raise CannotWrite(f"the name {out.name[:40]}… is too long: choose a shorter one")
     except (OSError, ValueError) as error:
         raise CannotWrite(f"{out!s:.80} cannot be written: {error}") from error
 
 
+def _taken(out: Path) -> CannotWrite:
+    return CannotWrite(f"{out} exists already: choose another name or say --overwrite")
+
+
 @contextmanager
 def part_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the path to write to; give it its final name if all went well, remove it if not."""
-    part = _part_path(out)
+    kind = backend.of(out)
+    part = _part_path(out, kind.suffix)
     try:
-        _remove_abandoned(out)
+        remove_abandoned(out)
         yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        _publish(part, out, overwrite=overwrite)
+        kind.sync(part)
+        if not kind.publish(part, out, overwrite=overwrite):
+            raise _taken(out)
         _sync_folder(out.parent)
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "errno" not in str(error):
@@ -108,19 +123,7 @@ def part_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
         raise _cannot_write(out, error) from error  # HDF5 says RuntimeError where a full disk stops it from closing
     finally:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _publish(part: Path, out: Path, *, overwrite: bool) -> None:
-    """Give the finished file its name; without `overwrite` never over one that appeared meanwhile."""
-    if not overwrite:
-        try:
-            os.link(part, out)  # unlike a rename, fails where the name is taken
-        except OSError:  # it is, or the file system has no hard links
-            check_target(out, overwrite=False)
-        else:
-            return
-    part.replace(out)
+            kind.remove(part)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -147,34 +150,29 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
 
 def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Progress) -> Written:
     """Lay the file out with pynwb and fill its arrays."""
-    with NWBHDF5IO(str(part), "w-", manager=namespaces.manager()) as io:
-        _lay_out(io, file)
-        parts = tuple(Part(_place_of(io, slot), slot.array, slot.axes) for slot in layout.slots)
+    kind = layout.backend
+    with kind.writer(part) as io:
+        _lay_out(kind, io, file)
+        parts = _parts(kind, io, file, layout)
         columns = {_name_of(io, table): table.colnames for table in layout.tables}
         spaces = _dependencies(io)
         exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
     advance = _counted(progress, "writing", sum(p.array.nbytes for p in parts))
-    handle = h5py.File(part, "r+")
-    try:
+    with kind.filling(part) as handle:
         _forget_unused(handle, spaces)
         for name, order in columns.items():
-            handle[name].attrs.create("colnames", list(order), dtype=h5py.string_dtype())
+            kind.order_columns(handle[name], order)
         for p, slot in zip(parts, layout.slots, strict=True):
             if isinstance(slot.target, VectorData):
-                _recreate(handle, p.name, slot, layout.filters)
+                kind.recreate(handle, p.name, slot, layout.compression)
         digests = [d for group in _groups(parts) for d in fill(handle, group, threads, layout.compression, advance)]
-    except BaseException:
-        with suppress(OSError, RuntimeError):  # after a full disk HDF5 cannot even close
-            handle.close()
-        raise
-    handle.close()
-    return Written(parts, tuple(digests), exact)
+    return Written(parts, tuple(digests), exact, kind)
 
 
-def _lay_out(io: NWBHDF5IO, file: NWBFile) -> None:
+def _lay_out(kind: Backend, io: Any, file: NWBFile) -> None:
     """Let pynwb write all but the large arrays; what it cannot write, a plugin should not have described."""
     try:
-        io.write(file)
+        kind.lay_out(io, file)
     except (OSError, RuntimeError, MemoryError):  # the disk's fault
         raise
     except Exception as error:
@@ -184,7 +182,16 @@ def _lay_out(io: NWBHDF5IO, file: NWBFile) -> None:
         ) from error
 
 
-def _dependencies(io: NWBHDF5IO) -> dict[str, set[str]]:
+def _parts(kind: Backend, io: Any, file: NWBFile, layout: Layout) -> tuple[Part, ...]:
+    """Return what is to be filled, each with the name of its data set."""
+    placed = [slot.target for slot in layout.slots if not isinstance(slot.target, VectorData)]
+    names = {id(target): name for target, name in zip(placed, kind.names(io, file, placed), strict=True)}
+    return tuple(
+        Part(names.get(id(slot.target)) or _name_of(io, slot.target), slot.array, slot.axes) for slot in layout.slots
+    )
+
+
+def _dependencies(io: Any) -> dict[str, set[str]]:
     """Return the namespaces that each loaded one includes."""
     catalog = io.manager.namespace_catalog
     return {
@@ -193,7 +200,7 @@ def _dependencies(io: NWBHDF5IO) -> dict[str, set[str]]:
     }
 
 
-def _forget_unused(file: h5py.File, dependencies: Mapping[str, set[str]]) -> None:
+def _forget_unused(file: Any, dependencies: Mapping[str, set[str]]) -> None:
     """Remove the schemas of extensions that this process knows, but that the file has nothing of."""
     used = set(namespaces.SHIPPED)
     if used.issuperset(file["specifications"]):
@@ -211,22 +218,6 @@ def _groups(parts: Iterable[Part]) -> Iterator[list[Part]]:
         yield list(group)
 
 
-def _place_of(io: NWBHDF5IO, slot: Slot) -> str:
-    """Return the name of the data set that belongs to a slot."""
-    return _name_of(io, slot.target) if isinstance(slot.target, VectorData) else str(slot.target.dataset.name)
-
-
-def _recreate(file: h5py.File, name: str, slot: Slot, filters: dict[str, Any]) -> None:
-    """Put a data set of the right type and size in the place of its stand-in, with all that refers to it."""
-    attributes = dict(file[name].attrs)
-    del file[name]
-    array = slot.array
-    made = file.create_dataset(name, shape=array.shape, dtype=array.dtype, chunks=slot.chunks, **filters)
-    for key, value in attributes.items():
-        made.attrs[key] = value
-    file[f"{name}_index"].attrs["target"] = made.ref
-
-
 def _counted(progress: Progress, phase: str, total: int) -> Advance:
     """Return the function that adds up what a phase has done and reports it."""
     done = 0
@@ -239,7 +230,7 @@ def _counted(progress: Progress, phase: str, total: int) -> Advance:
     return advance
 
 
-def _name_of(io: NWBHDF5IO, container: Any) -> str:
+def _name_of(io: Any, container: Any) -> str:
     """Return where pynwb put a container's data."""
     return "/" + str(io.manager.get_builder(container).path).split("/", 1)[1]
 
@@ -248,7 +239,7 @@ def record_sources(part: Path, sizes: Sequence[int], digests: Sequence[str]) -> 
     """Complete the table of source files with what was found while they were read."""
     if not sizes:
         return
-    with h5py.File(part, "r+") as file:
+    with backend.of(part).open(part, "r+") as file:
         table = file["analysis/source_files"]
         table["size"][:] = np.asarray(sizes, dtype=table["size"].dtype)
         table["sha256"][:] = np.asarray(digests, dtype=object)
@@ -257,11 +248,11 @@ def record_sources(part: Path, sizes: Sequence[int], digests: Sequence[str]) -> 
 def check(part: Path, written: Written, threads: int, progress: Progress) -> None:
     """Read everything back from the file and compare; InvalidOutput where a number differs."""
     advance = _counted(progress, "verifying", written.nbytes)
-    with h5py.File(part, "r") as file:
+    with written.backend.open(part) as file:
         for p, digests in zip(written.parts, written.digests, strict=True):
             verify(file, p, digests, threads, advance)
         for name, values in written.exact:
-            stored = file[name].asstr()[()] if values.dtype.kind == "U" else file[name][()]
+            stored = written.backend.values(file[name])
             same = np.array_equal(stored, values, equal_nan=values.dtype.kind == stored.dtype.kind == "f")
             if stored.shape != values.shape or not same:
                 raise InvalidOutput(f"{name} read back from the file differs from the source; nothing was kept")

@@ -53,6 +53,7 @@ def keys_of(path: Path) -> set[str]:
         with h5py.File(path, "r") as file:
             return {key if isinstance(key, str) else key.decode("utf-8", "replace") for key in file}
     except TROUBLES as error:
+        arrays.check_hdf5(path)  # which has plainer words for a file that is cut off
         reason = " ".join(str(error).split())
         raise BadSource(f"{path.name} cannot be read as HDF5 ({reason}): download it again") from error
 

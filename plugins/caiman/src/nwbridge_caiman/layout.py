@@ -78,7 +78,7 @@ def describe(path: Path, options: Options) -> Session:
     """Describe everything in the file, and the movie that the user names."""
     options = options or Options()
     if options.rate is not None and not 0 < options.rate < math.inf:
-        raise BadOption(f"option rate is {options.rate}; expected frames a second, above 0")
+        raise BadOption(f"--rate {options.rate}: expected frames a second, above 0")
     if mat.is_mat(path):
         raise BadSource(
             f"{path.name} is a MATLAB file of an older CaImAn; expected its HDF5 results: "
@@ -135,7 +135,8 @@ def _session(results: Results, options: Options) -> Session:
         "NWBFile.session_id": "name of the file",
         "NWBFile.session_start_time": "movie_metadata/timingInfo/start",
     }
-    origins |= {f"Ophys.{series}PhotonSeries.rate": stated for series in ("One", "Two")}
+    timed = ("ImagingPlane.imaging_rate", "OnePhotonSeries.rate", "TwoPhotonSeries.rate")
+    origins |= {f"Ophys.{key}": stated for key in timed}
     return Session(
         id=name,
         description=f"CaImAn results {name}" + (f" of the movie {', then '.join(names)}." if names else "."),

@@ -88,7 +88,7 @@ def movies(results: Results) -> list[str]:
 def rate(results: Results, footer: Footer, given: float | None) -> tuple[float | None, str]:
     """Return the frame rate, and where it is stated; the user's word comes first."""
     if given is not None:
-        return given, "option rate"
+        return given, "option --rate"
     found = results.value("params/data/fr")
     stated = found.item() if isinstance(found, np.ndarray) and found.size == 1 else found
     if not isinstance(stated, int | float) or isinstance(stated, bool) or not 0 < stated < math.inf:
@@ -151,7 +151,8 @@ def _start(results: Results) -> datetime | None:
     if start is not None and start.year >= 2000:
         return start
     words = f"the first movie's footer gives {words} as its start, which no such recording has"
-    results.note("hint", f"{words}; the start stays unknown", "give it with --set NWBFile.session_start_time=…")
+    advice = "if you know it: --set NWBFile.session_start_time=2020-01-31T12:00:00+01:00"
+    results.note("hint", f"{words}; the start stays unknown", advice)
     return None
 
 

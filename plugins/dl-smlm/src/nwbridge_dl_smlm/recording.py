@@ -41,7 +41,10 @@ DERIVED = "derived from the exposure of 50 ms; the interval between frames is no
 PUBLISHED = f"published with the data set, {PAPER}"
 RATES = ("Ophys.ImagingPlane.imaging_rate", "Ophys.OnePhotonSeries.rate")
 SILENT = "the source names neither the cell line nor its species"
-CULTURE = 'give --set "Subject.strain=cellLine: NAME" and --set "Subject.species=LATIN NAME"'
+CULTURE = (
+    "give --set 'Subject.strain=cellLine: NAME' (by cellLine: DANDI knows a line of cells, such as cellLine: COS-7) "
+    "and --set 'Subject.species=LATIN NAME'"
+)
 NAMED = "names of the structure's and the cell's folder"
 ORIGINS = {
     "NWBFile.session_id": NAMED,
@@ -115,7 +118,7 @@ def _cell(cell: Cell, options: SmlmOptions) -> Session:
     if table:
         findings += found_in_table(table, frames.shape if frames else None, PIXEL_UM)
     findings.append(Finding("hint", SILENT, CULTURE, cell.label, "dl-smlm"))
-    given = dict.fromkeys(RATES, "--rate") if options.rate else {}
+    given = dict.fromkeys(RATES, "option --rate") if options.rate else {}
     labelled = f"{cell.structure.name} ({cell.structure.location})" if cell.structure else "a structure"
     return Session(
         id=cell.name,

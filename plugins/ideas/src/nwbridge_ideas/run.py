@@ -81,7 +81,10 @@ def session_of_part(run: Run, part: Part, kind: Any, session_id: str) -> Session
     if caiman is None:
         return session
     files = tuple(dict.fromkeys((*session.files, *caiman.files)))
-    return replace(session, files=files, findings=session.findings + caiman.findings)
+    rest = tuple(
+        f for f in caiman.findings if "NWBFile.session_start_time" not in f.advice
+    )  # the cell sets' is written
+    return replace(session, files=files, findings=session.findings + rest)
 
 
 def _caiman(run: Run) -> Session | None:

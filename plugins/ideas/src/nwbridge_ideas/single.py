@@ -112,7 +112,8 @@ def _about_start(file: Isxd, clock: Timing | EventSet) -> list[Finding]:
     message = (
         f"the recording starts {float(clock.start):g} s after 1970 began: no clock was set, so the start is not known"
     )
-    return [Finding("hint", message, "give it with --set NWBFile.session_start_time=…", file.path.name, "ideas")]
+    advice = "if you know it: --set NWBFile.session_start_time=2020-01-31T12:00:00+01:00"
+    return [Finding("hint", message, advice, file.path.name, "ideas")]
 
 
 def about_kind(file: Isxd, kind: Any) -> list[Finding]:

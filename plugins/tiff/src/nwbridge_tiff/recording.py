@@ -269,12 +269,12 @@ def _sentence(name: str, said: Said, order: Order) -> str:
 
 
 def _origins(said: Said, options: TiffOptions, series: str) -> dict[str, str]:
-    rate = "the option --rate" if options.rate else said.rate_origin
+    rate = "option --rate" if options.rate else said.rate_origin
     return {
         "NWBFile.session_id": "the name of the file, folder or zip",
         "NWBFile.session_start_time": said.start_origin,
         f"Ophys.{series}.rate": rate,
-        "Ophys.ImagingPlane.grid_spacing": "the option --pixel-um" if options.pixel_um else said.pixel_origin,
+        "Ophys.ImagingPlane.grid_spacing": "option --pixel-um" if options.pixel_um else said.pixel_origin,
         "Ophys.ImagingPlane.indicator": said.channel_origin,
         "Ophys.ImagingPlane.excitation_lambda": said.channel_origin,
         "Ophys.ImagingPlane.optical_channel.emission_lambda": said.channel_origin,

@@ -1,0 +1,1 @@
+"""Many recordings at once: found below a folder, converted in processes, each result told as it ends."""

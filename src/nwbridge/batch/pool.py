@@ -1,0 +1,182 @@
+"""A pool of processes in which each loses only its own task when it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from nwbridge.batch.worker import GRACE_S
+from nwbridge.errors import NwbridgeError
+
+MOST = 8  # processes, unless more are asked for
+TRIES = 2
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a task: started, progress or done."""
+
+    what: str
+    task: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+def cores() -> int:
+    """Return the processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class Pool:
+    """Processes that take tasks one by one, from when they are needed until `close`."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lanes: list[_Lane] = []
+        self._words: queue.Queue[tuple[_Lane, dict[str, Any] | None]] = queue.Queue()
+
+    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield what happens to each task; `started` before the task is given to a process."""
+        waiting, tries = deque(tasks), {id(task): 0 for task in tasks}
+        while len(self._lanes) < min(self.size, len(tasks)):
+            self._lanes.append(_Lane(self._words))
+        while waiting or any(lane.task is not None for lane in self._lanes):
+            for lane in self._lanes:
+                if lane.task is None and waiting:
+                    task = waiting.popleft()
+                    tries[id(task)] += 1
+                    yield Event("started", task, {"attempts": tries[id(task)]})
+                    lane.give(task, shared)
+            lane, word = self._next()
+            task_ = lane.task
+            if word is None:
+                lane.replace()
+                if task_ is None:
+                    continue
+                if tries[id(task_)] < TRIES:
+                    waiting.appendleft(task_)
+                else:
+                    yield Event("done", task_, {**lane.died(), "attempts": tries[id(task_)]})
+            elif task_ is not None and "answer" in word:
+                lane.task = None
+                yield Event("done", task_, {**word["answer"], "attempts": tries[id(task_)]})
+            elif task_ is not None and "phase" in word:
+                yield Event("progress", task_, word)
+
+    def _next(self) -> tuple[_Lane, dict[str, Any] | None]:
+        while True:  # a wait without end cannot be interrupted on every system
+            with suppress(queue.Empty):
+                return self._words.get(timeout=1)
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """Return the tasks that are being worked on."""
+        return [lane.task for lane in self._lanes if lane.task is not None]
+
+    def close(self) -> None:
+        """End every process: those that work give up, and remove what they have begun."""
+        for lane in self._lanes:
+            lane.leave()
+        end = time.monotonic() + GRACE_S
+        for lane in self._lanes:
+            lane.end(end)
+        self._lanes.clear()
+
+
+class _Lane:
+    """One process after another, for one task after another."""
+
+    def __init__(self, words: queue.Queue[tuple[_Lane, dict[str, Any] | None]]) -> None:
+        self.task: Mapping[str, Any] | None = None
+        self._words = words
+        self._code: int | None = None
+        self._idle_deaths = 0
+        self._start()
+
+    def _start(self) -> None:
+        code = f"import sys; sys.path[:] = {sys.path!r}; from nwbridge.batch.worker import main; main()"
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 lives as long as the process
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-c", code]
+        self._process = subprocess.Popen(  # noqa: S603 our own interpreter
+            command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, encoding="utf-8"
+        )
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._listener.start()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # noqa: S101
+        with suppress(ValueError, OSError), process.stdout:
+            for line in process.stdout:
+                self._words.put((self, json.loads(line)))
+        self._words.put((self, None))
+
+    def give(self, task: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
+        self.task = task
+        assert self._process.stdin is not None  # noqa: S101
+        with suppress(OSError):  # it has died: that is told by its output, which ends
+            self._process.stdin.write(json.dumps({"task": task, "shared": shared}) + "\n")
+            self._process.stdin.flush()
+
+    def replace(self) -> None:
+        """Put a new process in the place of one that has died."""
+        self._code = self._process.wait()
+        said = self._said()
+        self._shut()
+        self._idle_deaths = self._idle_deaths + 1 if self.task is None else 0
+        if self._idle_deaths > TRIES:
+            raise NwbridgeError(f"worker processes cannot be started: {said or self._how()}")
+        self.task = None
+        self._start()
+
+    def _how(self) -> str:
+        code = self._code or 0
+        if code >= 0:
+            return f"exit code {code}"
+        with suppress(ValueError):
+            return f"signal {-code}, {signal.Signals(-code).name}"
+        return f"signal {-code}"
+
+    def died(self) -> dict[str, Any]:
+        """Return why a task has no result."""
+        memory = self._code == -getattr(signal, "SIGKILL", 9)
+        hint = "out of memory? Take fewer --workers" if memory else "its reader crashed? Tell the authors of the plugin"
+        message = f"its process died twice ({self._how()}): {hint}; the others were not harmed"
+        return {"error": "WorkerDied", "message": message}
+
+    def _said(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def leave(self) -> None:
+        """Tell the process that there is nothing more to be done."""
+        assert self._process.stdin is not None  # noqa: S101
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self, by: float) -> None:
+        """Wait for the process to end, and end it if it does not."""
+        try:
+            self._process.wait(max(0.0, by - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._shut()
+
+    def _shut(self) -> None:
+        self._listener.join(1)  # a process of the plugin's own may still hold the pipe
+        for pipe in (self._process.stdin, self._errors):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]

@@ -1,0 +1,270 @@
+"""The one path from a folder of recordings to a folder of files: find, describe, name, convert, tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from nwbridge import metadata as metadata_
+from nwbridge.batch.find import Search, start
+from nwbridge.batch.journal import Journal
+from nwbridge.batch.plan import Job, begun, decide, jobs, refuse_unmatched
+from nwbridge.batch.pool import MOST, Event, Pool, cores
+from nwbridge.batch.told import BatchResult, Line, failed, failures, planned, result
+from nwbridge.errors import BadOption, NotRecognized
+from nwbridge.metadata import Metadata
+from nwbridge.nwb.chunks import COMPRESSIONS
+from nwbridge.plugins import installed
+
+REPORT = "report.html"
+Tell = Callable[[Event], None]
+
+
+class Executor(Protocol):
+    """Whatever does tasks: the pool or a cluster."""
+
+    @property
+    def size(self) -> int:
+        """How many tasks it does at a time."""
+
+    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Any:
+        """Yield what happens to each task."""
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """Return the tasks that are being worked on by processes of ours."""
+
+    def close(self) -> None:
+        """Give up."""
+
+
+def convert_all(
+    root: Path | str,
+    out: Path | str,
+    *,
+    metadata: Metadata | Path | str | None = None,
+    source: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    dask: str | None = None,
+    archive: str | None = None,
+    first: int | None = None,
+    chunks: tuple[int, int, int] | None = None,
+    compression: str = "fast",
+    verify: bool = True,
+    overwrite: bool = False,
+    report: bool = True,
+    dry_run: bool = False,
+    tell: Tell | None = None,
+) -> BatchResult:
+    """Convert every recording below a folder, in processes; what is finished already is not done again.
+
+    Args:
+        root: the folder that holds the recordings.
+        out: the folder for the files, laid out as DANDI wants them, and for results.jsonl; made if need be.
+        metadata: what the lab knows: a file, or its content.
+        source: take only recordings of this source.
+        options: of sources, by name; each source gets those that it has.
+        workers: processes; as many as there are recordings and processors, at most 8, unless given.
+        threads: of each that compress; the processors shared out among the workers, unless given.
+        dask: address of a Dask scheduler whose workers take the place of processes; "" for a cluster of this machine.
+        archive: ``dandi``: refuse what DANDI would.
+        first, chunks, compression, verify: as for `nwbridge.convert`.
+        overwrite: replace files that are in the way, or were written from something else.
+        report: make a page of pictures at the end.
+        dry_run: only plan; nothing is written, and the lines have the status ``planned``.
+        tell: called with everything that happens to a recording.
+
+    Raises:
+        NwbridgeError: where the batch as a whole cannot be done; nothing was converted then. What concerns one
+            recording stands in its line.
+    """
+    root, out = Path(os.path.realpath(root)), Path(os.path.abspath(out))  # noqa: PTH100 links keep their names
+    _check(root, out, workers, threads, chunks, compression)
+    content = metadata_.load(Path(metadata)) if isinstance(metadata, Path | str) else metadata_.check(metadata or {})
+    shared: dict[str, Any] = {
+        "root": str(root),
+        "out": str(out),
+        "options": dict(options or {}),
+        "first": first,
+        "chunks": list(chunks) if chunks else None,
+        "compression": compression,
+        "verify": verify,
+        "archive": archive,
+        "plan": dry_run,
+    }
+    tell = tell or _silent
+    search = start(root, out, installed(), content, source)
+    executor = _executor(dask, workers or min(cores(), MOST))
+    try:
+        _describe(search, executor, shared | {"metadata": content}, tell)
+        found = jobs(search.without_parts(), shared)
+        if not found and not search.failed:
+            raise NotRecognized(_nothing(search))
+        refuse_unmatched(content, search, found)
+        if dry_run:
+            return result(search, out, [*map(planned, found), *failures(search)], ())
+        shared["threads"] = threads or (1 if dask else None)  # what else a Dask worker does, we do not know
+        return _convert(search, found, executor, shared, overwrite=overwrite, report=report, tell=tell)
+    finally:
+        left = executor.running()
+        executor.close()
+        for task in left:
+            if "out" in task:
+                _clean(out / task["out"])
+
+
+def _check(
+    root: Path, out: Path, workers: int | None, threads: int | None, chunks: Sequence[int] | None, compression: str
+) -> None:
+    for name, count in (("workers", workers), ("threads", threads)):
+        if count is not None and count < 1:
+            raise BadOption(f"--{name} {count}: expected at least 1")
+    if compression not in COMPRESSIONS:
+        raise BadOption(f"--compression {compression}: expected one of {', '.join(COMPRESSIONS)}")
+    if chunks is not None and (len(chunks) != 3 or min(chunks) < 1):
+        raise BadOption(f"--chunks {chunks}: expected frames, rows and columns, each at least 1, as in 64,128,128")
+    if out.exists() and not out.is_dir():
+        raise BadOption(f"{out} is a file: give a folder for the NWB files")
+    if out.exists() and root.exists() and out.samefile(root):
+        raise BadOption(f"{out} is the folder of the recordings: give another for the NWB files")
+
+
+def _nothing(search: Search) -> str:
+    also = f", and {len(search.nwb)} that are NWB already (--source nwb takes them)" if search.nwb else ""
+    count = f"{len(search.unknown)} file{'' if len(search.unknown) == 1 else 's'} that no installed source recognizes"
+    return f"{search.root} holds no recording, but {count}{also}; nwbridge plugins lists what is installed"
+
+
+def _executor(dask: str | None, workers: int) -> Executor:
+    if dask is None:
+        return Pool(workers)
+    from nwbridge.batch.cluster import Cluster
+
+    return Cluster(dask, workers)
+
+
+def _describe(search: Search, executor: Executor, shared: Mapping[str, Any], tell: Tell) -> None:
+    """Have every claim described, and settle what it is worth, until no claim is left."""
+    while search.claims:
+        groups, search.claims = search.claims, []
+        tasks = [
+            {"do": "describe", "path": claim.path, "source": claim.source, "evidence": claim.evidence}
+            for group in groups
+            for claim in group
+        ]
+        answers: dict[int, Mapping[str, Any]] = {}
+        for event in executor.run(tasks, shared):
+            tell(event)
+            if event.what == "done":
+                answers[id(event.task)] = event.values
+        waiting = iter(tasks)
+        for group in groups:
+            search.settle(group, [answers[id(next(waiting))] for _ in group])
+
+
+def _convert(
+    search: Search,
+    found: Sequence[Job],
+    executor: Executor,
+    shared: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    report: bool,
+    tell: Tell,
+) -> BatchResult:
+    out = search.out
+    journal = Journal(out)
+    try:
+        lines = {line["job"]: journal.append(line) for line in failures(search)}
+        for line in lines.values():
+            tell(Event("line", {}, line))
+        finished: list[str] = []
+        waiting: list[tuple[Job, str]] = []
+        for job in found:
+            what = decide(job, journal, out, verify=shared["verify"], overwrite=overwrite)
+            if what == "finished":
+                finished.append(job.id)
+                lines[job.id] = journal.written[job.id]
+            elif what in ("write", "replace"):
+                waiting.append((job, what))
+            else:
+                lines[job.id] = journal.append(failed(job, {"error": "CannotWrite", "message": what}))
+        waiting.sort(key=lambda pair: -pair[0].size)  # the long ones first, so that none is left over at the end
+        tell(Event("planned", {}, {"jobs": len(waiting), "finished": len(finished)}))
+        threads = shared["threads"] or max(1, cores() // max(1, min(executor.size, len(waiting))))
+        tasks = [
+            (job, job.task(threads, begun(job, journal, out, what), overwrite=what == "replace"))
+            for job, what in waiting
+        ]
+        lines |= _run(tasks, executor, shared, journal, tell)
+        told = [lines[key] for key in sorted(lines)]
+        executor.close()  # the report has processes of its own
+        page = _report(told, out, tell) if report else None
+        return result(search, out, told, tuple(finished), str(journal.path), page)
+    finally:
+        journal.close()
+
+
+def _run(
+    waiting: Sequence[tuple[Job, dict[str, Any]]],
+    executor: Executor,
+    shared: Mapping[str, Any],
+    journal: Journal,
+    tell: Tell,
+) -> dict[str, Line]:
+    """Do the jobs, and tell each one's story as it ends."""
+    of = {task["job"]: job for job, task in waiting}
+    lines: dict[str, Line] = {}
+    for event in executor.run([task for _, task in waiting], shared):
+        job = of[event.task["job"]]
+        tell(event)
+        if event.what == "started":
+            start_ = {"job": job.id, "status": "started", "path": job.one["path"], "out": job.out}
+            journal.append({**start_, "since": event.task["since"], "request": job.request, **event.values})
+        elif event.what == "done":
+            if "error" in event.values:
+                line = failed(job, event.values)
+                if event.values["error"] == "WorkerDied":
+                    _clean(Path(shared["out"], job.out))
+            else:
+                line = {"job": job.id, "status": "written", **event.values, "request": job.request}
+                if not Path(shared["out"], job.out).exists():
+                    message = (
+                        f"{shared['out']} is not the same folder for the worker that wrote: give one that both see"
+                    )
+                    line = failed(job, {"error": "CannotWrite", "message": message})
+            lines[job.id] = journal.append(line)
+            tell(Event("line", event.task, lines[job.id]))
+    return lines
+
+
+def _report(lines: Sequence[Line], out: Path, tell: Tell) -> str | None:
+    """Make the page; that it fails does not harm the files."""
+    try:
+        from nwbridge.report import write
+    except ImportError:
+        return None
+    page = out / REPORT
+    tell(Event("report", {}, {}))
+    try:
+        write([], page, results=list(lines), root=out, overwrite=True)
+    except Exception as error:  # noqa: BLE001 whatever it is, the files are there
+        tell(Event("note", {}, {"message": f"the report was not made: {error}"}))
+        return None
+    return str(page)
+
+
+def _clean(out: Path) -> None:
+    """Remove what killed processes of this machine left of an output."""
+    from nwbridge.nwb.write import remove_abandoned
+
+    with suppress(OSError):
+        remove_abandoned(out)
+
+
+def _silent(event: Event) -> None:
+    """Say nothing."""

@@ -1,0 +1,208 @@
+"""`nwbridge batch`: every recording below a folder becomes a file of a dandiset's folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nwbridge.cli import reading
+from nwbridge.cli.exits import DONE, FINDINGS, INTERRUPTED
+from nwbridge.cli.lanes import lanes
+from nwbridge.cli.printing import quoted, size
+
+if TYPE_CHECKING:
+    from nwbridge.batch.told import BatchResult
+
+HELP = "convert every recording below a folder, in parallel; go on where an earlier run ended"
+EXITS = """\
+exit codes: 0 every recording has its file, at most with warnings; 1 some failed, or have findings that are errors;
+2 refused as a whole: one line says why, nothing was converted; 130 interrupted: the same command goes on."""
+FEW = 5  # names that stand for many
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
+    parser.add_argument("root", metavar="ROOT", help="the folder that holds the recordings")
+    parser.add_argument("out", metavar="OUT", help="the folder for the NWB files, laid out as DANDI wants them")
+    parser.add_argument(
+        "--metadata",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="what the lab knows: YAML, TOML, JSON, or a table of sessions (CSV); several add up (docs/metadata.md)",
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="one value of it, for every recording"
+    )
+    parser.add_argument(
+        "--pattern",
+        metavar="P",
+        action="append",
+        default=[],
+        help="how paths name animal and session: --pattern '{subject_id}/{session_id}'",
+    )
+    parser.add_argument("--source", metavar="NAME", help="take only recordings of this source")
+    parser.add_argument("--workers", metavar="N", type=int, help="processes (as many as processors, at most 8)")
+    parser.add_argument("--threads", metavar="N", type=int, help="threads of each (the processors shared out)")
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", nargs="?", const="", help="use a Dask cluster; without ADDRESS one of this machine"
+    )
+    parser.add_argument("--for", dest="archive", metavar="ARCHIVE", help="dandi: refuse what DANDI would refuse")
+    parser.add_argument("--first", metavar="N", type=int, help="take only the first N frames of each")
+    parser.add_argument("--chunks", metavar="F,R,C", help="frames, rows and columns in a chunk of a movie")
+    parser.add_argument("--compression", default="fast", metavar="KIND", help="fast (the default), small or none")
+    parser.add_argument(
+        "--no-verify", dest="verify", action="store_false", help="do not read the files back and compare"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that were written from something else")
+    parser.add_argument("--no-report", dest="report", action="store_false", help="make no page of pictures at the end")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.epilog = EXITS
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Convert everything and print what became of it."""
+    from nwbridge.batch.run import convert_all
+
+    try:
+        with _interruptible(), lanes(shown=not (arguments.quiet or arguments.json)) as tell:
+            result = convert_all(
+                arguments.root,
+                arguments.out,
+                metadata=_metadata(arguments),
+                source=arguments.source,
+                options={k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
+                workers=arguments.workers,
+                threads=arguments.threads,
+                dask=arguments.dask,
+                archive=arguments.archive,
+                first=arguments.first,
+                chunks=reading.chunks(arguments.chunks),
+                compression=arguments.compression,
+                verify=arguments.verify,
+                overwrite=arguments.overwrite,
+                report=arguments.report,
+                dry_run=arguments.dry_run,
+                tell=tell,
+            )
+    except KeyboardInterrupt:
+        print(
+            "\nnwbridge: interrupted; what is finished stays, and the same command goes on from here", file=sys.stderr
+        )
+        return INTERRUPTED
+    if arguments.json:
+        print(json.dumps(result.as_json(), default=str))
+    elif arguments.dry_run:
+        _print_plan(result)
+    else:
+        _print_result(result)
+    return DONE if result.ok else FINDINGS
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a batch system's SIGTERM, or a closed terminal, do what Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(name, interrupt) for name in names]
+    try:
+        yield
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)
+
+
+def _metadata(arguments: argparse.Namespace) -> Any:
+    from nwbridge import metadata
+
+    content = metadata.load_all([Path(name) for name in arguments.metadata])
+    if arguments.pattern:
+        content = metadata.merge(content, metadata.check({"Pattern": arguments.pattern}, "--pattern"))
+    return metadata.override(content, metadata.from_settings(arguments.set))
+
+
+def _print_plan(result: BatchResult) -> None:
+    for line in result.lines:
+        if line["status"] == "failed":
+            print(f"{line['job']}: cannot be converted: {line['message']}")
+            continue
+        print(f"{line['job']} → {line['out']} ({line['source']}, {size(line['bytes'])})")
+        if line["lacks"]:
+            print(f"  refused: {line['lacks']}")
+    missing = Counter(key for line in result.lines for key in line.get("missing", ()))
+    for key, count in missing.items():
+        print(f"nobody says {key.split(' (')[0]} of {count} recording{'' if count == 1 else 's'}")
+    _print_beside(result)
+    count = sum(line["status"] == "planned" and not line["lacks"] for line in result.lines)
+    print(f"{count} of {len(result.lines)} recordings can be converted; nothing was written")
+
+
+def _print_result(result: BatchResult) -> None:
+    written = [line for line in result.lines if line["status"] == "written"]
+    failed: dict[str, list[str]] = {}
+    for line in result.failed:
+        failed.setdefault(line["message"], []).append(line["job"])
+    for message, names in failed.items():
+        print(f"failed: {_few(names)}: {message}")
+    _print_errors(written)
+    _print_beside(result)
+    new = len(written) - len(result.finished)
+    before = f", {len(result.finished)} finished before" if result.finished else ""
+    values, files = (sum(line[key] for line in written) for key in ("array_bytes", "file_bytes"))
+    plural = "" if len(result.lines) == 1 else "s"
+    print(f"{len(result.lines)} recording{plural}: {new} written{before}, {len(result.failed)} failed")
+    if written:
+        print(f"{size(files)} of NWB for {size(values)} of values{_verified(written)}")
+    if result.failed:
+        print("mend what failed, then give the same command again: what is finished is not done again")
+    print(f"results: {quoted(Path(result.results or ''))}")
+    if result.report:
+        print(f"report: {quoted(Path(result.report))}")
+
+
+def _print_errors(written: Sequence[dict[str, Any]]) -> None:
+    """Print each error that written files have, once for all that have it."""
+    having: dict[tuple[str, str], list[str]] = {}
+    for line in written:
+        for finding in line["findings"]:
+            if finding["severity"] == "error":
+                jobs = having.setdefault((finding["message"], finding["advice"] or ""), [])
+                jobs.extend([line["job"]] if line["job"] not in jobs else [])
+    for (message, advice), jobs in having.items():
+        print(f"written, but with an error: {message} ({_few(jobs)})")
+        if advice:
+            print(f"      → {advice}")
+    if having:
+        print("      → then give the same command with --overwrite: files made from other metadata are written again")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+
+
+def _verified(written: Sequence[dict[str, Any]]) -> str:
+    if all(line["verified"] for line in written):
+        return "; every value was read back and equals the source's"
+    return "; not all verified"
+
+
+def _print_beside(result: BatchResult) -> None:
+    for names, text in (
+        (result.unknown, "in no recording"),
+        (result.nwb, "NWB already (--source nwb takes them)"),
+        (result.links, "links that lead out of ROOT, nowhere, or to what is found anyway; not followed"),
+    ):
+        if names:
+            print(f"{text}: {_few(names)}")

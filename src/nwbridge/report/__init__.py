@@ -1,0 +1,126 @@
+"""Reports: one HTML page on many recordings, to be looked at, without anything from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nwbridge.errors import BadOption, CannotWrite
+
+Progress = Callable[[str, int, int], None]  # phase, recordings done, recordings in all
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a report is."""
+
+    out: str
+    recordings: int
+    unread: tuple[str, ...]  # names of files that could not be read
+    bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"out": self.out, "recordings": self.recordings, "unread": list(self.unread), "bytes": self.bytes}
+
+
+def write(
+    inputs: Sequence[Path | str],
+    out: Path | str,
+    *,
+    results: Iterable[Mapping[str, Any]] | None = None,
+    root: Path | str | None = None,
+    overwrite: bool = False,
+    workers: int | None = None,
+    check: bool = True,
+    made: datetime | None = None,
+    progress: Progress | None = None,
+) -> Written:
+    """Write one HTML page on recordings.
+
+    Args:
+        inputs: NWB files, ours or not, and folders of them; of a folder with a ``results.jsonl``, also what it says.
+        out: the page, ending in ``.html``. It gets this name only when it is whole.
+        results: lines of a batch's results, of files below `root`; also of recordings that have no file.
+        root: the folder that the files of `results` are named from.
+        overwrite: replace an existing `out`.
+        workers: processes that draw; as many as there are processors, at most 8, unless given.
+        check: validate the files that no result speaks of.
+        made: when the page was made; now, unless given.
+        progress: called as ``progress("drawing", recordings_done, recordings_in_all)``.
+
+    Raises:
+        NwbridgeError: one of its kinds, with one line of what was found, expected and to be done.
+    """
+    from nwbridge.report.entries import entries
+    from nwbridge.report.page import page
+    from nwbridge.report.work import draw_all
+
+    out = Path(out)
+    _check_target(out, overwrite=overwrite)
+    if workers is not None and workers < 1:
+        raise BadOption(f"--workers {workers}: expected at least 1")
+    found = entries([Path(path) for path in inputs], results, None if root is None else Path(root))
+    if not found and results is None:
+        raise BadOption("no recording was named: expected NWB files, or folders of them")
+    drawn = draw_all(found, workers or _processors(), check=check, progress=progress or (lambda *_: None))
+    text = page(found, drawn, made or datetime.now(UTC)).encode("utf-8", "replace")
+    _publish(text, out, overwrite=overwrite)
+    unread = tuple(entry.name for entry, one in zip(found, drawn, strict=True) if one is not None and one.trouble)
+    return Written(str(out), len(found), unread, len(text))
+
+
+def _processors() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def _check_target(out: Path, *, overwrite: bool) -> None:
+    """Raise CannotWrite unless the page can be written as it was asked for."""
+    try:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise CannotWrite(f"{out} should end in .html")
+        if out.is_dir():
+            raise CannotWrite(f"{out} is a folder; give the name of a file")
+        if os.path.lexists(out) and not overwrite:
+            raise CannotWrite(f"{out} exists already: choose another name or say --overwrite")
+        if not out.parent.is_dir():
+            raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
+    except (OSError, ValueError) as error:
+        raise CannotWrite(f"{out!s:.80} cannot be written: {error}") from error
+
+
+def _publish(text: bytes, out: Path, *, overwrite: bool) -> None:
+    """Write beside and rename, so that the page is whole or absent; never over one that appeared meanwhile."""
+    part = out.with_name(f".{out.stem[:100]}.{uuid.uuid4().hex[:8]}.part.html")
+    try:
+        with part.open("xb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            part.replace(out)
+        else:
+            _name_once(part, out)
+    except OSError as error:
+        raise CannotWrite(f"{out} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _name_once(part: Path, out: Path) -> None:
+    try:
+        os.link(part, out)
+    except FileExistsError as error:
+        raise CannotWrite(f"{out} exists already: choose another name or say --overwrite") from error
+    except OSError:  # a file system without links
+        if os.path.lexists(out):
+            raise CannotWrite(f"{out} exists already: choose another name or say --overwrite") from None
+        part.rename(out)
