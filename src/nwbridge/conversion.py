@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nwbridge import metadata
+from nwbridge import metadata, processors
 from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
 from nwbridge.dandi import client, gate, names
 from nwbridge.description import Reading, named, read, recordings
@@ -32,7 +32,6 @@ from nwbridge.nwb import backend as backends
 from nwbridge.nwb.backend import BackendName
 from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS, Compression
-from nwbridge.nwb.fill import default_threads
 from nwbridge.nwb.sample import estimate
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
 from nwbridge.options import flags
@@ -244,7 +243,7 @@ def _layout(compression: str, chunks: Sequence[int] | None) -> Layout:
 def _threads(threads: int | None) -> int:
     if threads is not None and threads < 1:
         raise BadOption(f"--threads {threads}: expected at least 1")
-    return threads or default_threads()
+    return threads or processors.few()
 
 
 def _build(reading: Reading, layout: Layout, unknown: Sequence[str], script: str) -> Any:

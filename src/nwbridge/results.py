@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from nwbridge.metadata import Field
 from nwbridge.model import Finding, Images, LazyArray, Parameters, Segmentation, Session, Table
+from nwbridge.model.lazy import lazy_arrays
 from nwbridge.nwb.sample import Estimate
 
 
@@ -83,18 +83,6 @@ def _summary(element: Any) -> dict[str, Any]:
         summary |= {"rows": len(element), "columns": [column.name for column in element.columns]}
     elif isinstance(element, Parameters):
         summary |= {"values": len(element.values)}
-    if size := sum(array.nbytes for array in _arrays(element)):
+    if size := sum(array.nbytes for array in lazy_arrays(element)):
         summary["bytes"] = size
     return summary
-
-
-def _arrays(value: Any) -> Iterator[LazyArray]:
-    """Yield every lazy array that an element describes."""
-    if isinstance(value, LazyArray):
-        yield value
-    elif isinstance(value, tuple):
-        for inner in value:
-            yield from _arrays(inner)
-    elif is_dataclass(value):
-        for entry in fields(value):
-            yield from _arrays(getattr(value, entry.name))

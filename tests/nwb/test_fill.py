@@ -10,7 +10,7 @@ from recordings import lazy
 
 from nwbridge import BadSource, InvalidOutput, LazyArray, PluginFault
 from nwbridge.nwb.chunks import COMPRESSIONS
-from nwbridge.nwb.fill import Part, default_threads, fill, verify
+from nwbridge.nwb.fill import Part, fill, verify
 
 
 def quiet(count):
@@ -209,7 +209,3 @@ def test_memory_does_not_grow_with_the_array(tmp_path):
         return bytes_
 
     assert peak(1600) < 1.3 * peak(400)
-
-
-def test_threads_are_at_most_eight():
-    assert 1 <= default_threads() <= 8

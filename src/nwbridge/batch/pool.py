@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -20,7 +19,6 @@ from typing import Any
 from nwbridge.batch.worker import GRACE_S
 from nwbridge.errors import NwbridgeError
 
-MOST = 8  # processes, unless more are asked for
 TRIES = 2
 
 
@@ -33,19 +31,13 @@ class Event:
     values: Mapping[str, Any]
 
 
-def cores() -> int:
-    """Return the processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 class Pool:
     """Processes that take tasks one by one, from when they are needed until `close`."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._lanes: list[_Lane] = []
-        self._words: queue.Queue[tuple[_Lane, dict[str, Any] | None]] = queue.Queue()
+        self._words: _Words = queue.Queue()
 
     def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Iterator[Event]:
         """Yield what happens to each task; `started` before the task is given to a process."""
@@ -76,9 +68,16 @@ class Pool:
                 yield Event("progress", task_, word)
 
     def _next(self) -> tuple[_Lane, dict[str, Any] | None]:
+        """Return what a process says, or None for one that has died."""
         while True:  # a wait without end cannot be interrupted on every system
-            with suppress(queue.Empty):
-                return self._words.get(timeout=1)
+            try:
+                lane, process, word = self._words.get(timeout=1)
+            except queue.Empty:  # what a process has begun may outlive it, and hold its pipe open
+                if dead := next((lane for lane in self._lanes if lane.is_dead()), None):
+                    return dead, None
+                continue
+            if lane.has(process):  # not the end of one that has been replaced
+                return lane, word
 
     def running(self) -> list[Mapping[str, Any]]:
         """Return the tasks that are being worked on."""
@@ -94,10 +93,13 @@ class Pool:
         self._lanes.clear()
 
 
+_Words = queue.Queue[tuple["_Lane", subprocess.Popen[str], dict[str, Any] | None]]
+
+
 class _Lane:
     """One process after another, for one task after another."""
 
-    def __init__(self, words: queue.Queue[tuple[_Lane, dict[str, Any] | None]]) -> None:
+    def __init__(self, words: _Words) -> None:
         self.task: Mapping[str, Any] | None = None
         self._words = words
         self._code: int | None = None
@@ -119,8 +121,14 @@ class _Lane:
         assert process.stdout is not None  # noqa: S101
         with suppress(ValueError, OSError), process.stdout:
             for line in process.stdout:
-                self._words.put((self, json.loads(line)))
-        self._words.put((self, None))
+                self._words.put((self, process, json.loads(line)))
+        self._words.put((self, process, None))
+
+    def has(self, process: subprocess.Popen[str]) -> bool:
+        return self._process is process
+
+    def is_dead(self) -> bool:
+        return self._process.poll() is not None
 
     def give(self, task: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         self.task = task

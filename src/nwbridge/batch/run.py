@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nwbridge import metadata as metadata_
+from nwbridge import processors
 from nwbridge.batch.find import Search, start
 from nwbridge.batch.journal import Journal
 from nwbridge.batch.plan import Job, begun, decide, jobs, refuse_unmatched
-from nwbridge.batch.pool import MOST, Event, Pool, cores
+from nwbridge.batch.pool import Event, Pool
 from nwbridge.batch.told import BatchResult, Line, failed, failures, planned, result
 from nwbridge.errors import BadOption, NotRecognized
 from nwbridge.metadata import Metadata
@@ -98,7 +99,7 @@ def convert_all(
     }
     tell = tell or _silent
     search = start(root, out, installed(), content, source)
-    executor = _executor(dask, workers or min(cores(), MOST))
+    executor = _executor(dask, workers or processors.few())
     try:
         _describe(search, executor, shared | {"metadata": content}, tell)
         found = jobs(search.without_parts(), shared)
@@ -195,7 +196,7 @@ def _convert(
                 lines[job.id] = journal.append(failed(job, {"error": "CannotWrite", "message": what}))
         waiting.sort(key=lambda pair: -pair[0].size)  # the long ones first, so that none is left over at the end
         tell(Event("planned", {}, {"jobs": len(waiting), "finished": len(finished)}))
-        threads = shared["threads"] or max(1, cores() // max(1, min(executor.size, len(waiting))))
+        threads = shared["threads"] or max(1, processors.usable() // max(1, min(executor.size, len(waiting))))
         tasks = [
             (job, job.task(threads, begun(job, journal, out, what), overwrite=what == "replace"))
             for job, what in waiting

@@ -31,16 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("root", metavar="ROOT", help="the folder that holds the recordings")
     parser.add_argument("out", metavar="OUT", help="the folder for the NWB files, laid out as DANDI wants them")
-    parser.add_argument(
-        "--metadata",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="what the lab knows: YAML, TOML, JSON, or a table of sessions (CSV); several add up (docs/metadata.md)",
-    )
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="one value of it, for every recording"
-    )
+    reading.add_shared(parser)
     parser.add_argument(
         "--pattern",
         metavar="P",
@@ -55,9 +46,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--dask", metavar="ADDRESS", nargs="?", const="", help="use a Dask cluster; without ADDRESS one of this machine"
     )
     parser.add_argument("--for", dest="archive", metavar="ARCHIVE", help="dandi: refuse what DANDI would refuse")
-    parser.add_argument("--first", metavar="N", type=int, help="take only the first N frames of each")
-    parser.add_argument("--chunks", metavar="F,R,C", help="frames, rows and columns in a chunk of a movie")
-    parser.add_argument("--compression", default="fast", metavar="KIND", help="fast (the default), small or none")
     parser.add_argument(
         "--no-verify", dest="verify", action="store_false", help="do not read the files back and compare"
     )
@@ -78,16 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
             result = convert_all(
                 arguments.root,
                 arguments.out,
-                metadata=_metadata(arguments),
-                source=arguments.source,
-                options={k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
+                **reading.arguments_of(arguments),
                 workers=arguments.workers,
-                threads=arguments.threads,
                 dask=arguments.dask,
                 archive=arguments.archive,
-                first=arguments.first,
-                chunks=reading.chunks(arguments.chunks),
-                compression=arguments.compression,
                 verify=arguments.verify,
                 overwrite=arguments.overwrite,
                 report=arguments.report,
@@ -122,15 +104,6 @@ def _interruptible() -> Iterator[None]:
     finally:
         for name, handler in zip(names, before, strict=True):
             signal.signal(name, handler)
-
-
-def _metadata(arguments: argparse.Namespace) -> Any:
-    from nwbridge import metadata
-
-    content = metadata.load_all([Path(name) for name in arguments.metadata])
-    if arguments.pattern:
-        content = metadata.merge(content, metadata.check({"Pattern": arguments.pattern}, "--pattern"))
-    return metadata.override(content, metadata.from_settings(arguments.set))
 
 
 def _print_plan(result: BatchResult) -> None:

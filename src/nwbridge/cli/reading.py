@@ -10,9 +10,17 @@ from nwbridge.errors import BadOption
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    """Add the flags."""
+    """Add the flags of a command that reads one path."""
     command.add_argument("--source", metavar="NAME", help="the source, where several recognize PATH")
     command.add_argument("--only", metavar="NAME", help="one recording, where PATH holds several")
+    add_shared(command)
+    command.add_argument(
+        "--threads", metavar="N", type=int, help="threads that compress (as many as processors, at most 8)"
+    )
+
+
+def add_shared(command: argparse.ArgumentParser) -> None:
+    """Add the flags that mean the same for one recording and for many."""
     command.add_argument(
         "--metadata",
         metavar="FILE",
@@ -27,10 +35,7 @@ def add(command: argparse.ArgumentParser) -> None:
         default=[],
         help="one value of it: --set 'Subject.species=Mus musculus'",
     )
-    command.add_argument("--first", metavar="N", type=int, help="take only the first N frames")
-    command.add_argument(
-        "--threads", metavar="N", type=int, help="threads that compress (as many as processors, at most 8)"
-    )
+    command.add_argument("--first", metavar="N", type=int, help="take only the first N frames of movies")
     command.add_argument(
         "--chunks",
         metavar="F,R,C",
@@ -49,20 +54,20 @@ def arguments_of(arguments: argparse.Namespace) -> dict[str, Any]:
     from nwbridge import metadata
 
     given = metadata.load_all([Path(name) for name in arguments.metadata])
+    if patterns := getattr(arguments, "pattern", None):
+        given = metadata.merge(given, metadata.check({"Pattern": patterns}, "--pattern"))
     return {
         "source": arguments.source,
-        "only": arguments.only,
         "options": {k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
         "metadata": metadata.override(given, metadata.from_settings(arguments.set)),
         "first": arguments.first,
         "threads": arguments.threads,
-        "chunks": chunks(arguments.chunks),
+        "chunks": _chunks(arguments.chunks),
         "compression": arguments.compression,
-    }
+    } | ({"only": arguments.only} if "only" in arguments else {})
 
 
-def chunks(text: str | None) -> tuple[int, int, int] | None:
-    """Return the shape of a chunk from its words."""
+def _chunks(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     try:

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,3 +106,15 @@ def check_clock(
             f"{label}: timestamps of shape {timestamps.shape}, {timestamps.dtype}; "
             f"expected one number for each of {count} samples"
         )
+
+
+def lazy_arrays(value: Any) -> Iterator[LazyArray]:
+    """Yield every lazy array in an element, or in a tuple of them."""
+    if isinstance(value, LazyArray):
+        yield value
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from lazy_arrays(inner)
+    elif is_dataclass(value):
+        for entry in fields(value):
+            yield from lazy_arrays(getattr(value, entry.name))

@@ -8,7 +8,6 @@ takes the stored chunks of a slab, undoes all that, and compares the hash. What 
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,12 +40,6 @@ class Part:
     def entry(self) -> int:
         """Bytes of one entry of the array's first axis."""
         return self.array.nbytes // max(1, self.array.shape[0])
-
-
-def default_threads() -> int:
-    """Return how many processors this process may use, at most 8: more wait for memory."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return max(1, min(8, len(affinity(0)) if affinity else os.cpu_count() or 1))
 
 
 def _encode(slab: npt.NDArray[Any], grid: Grid, start: int, pack: Pack, buffers: Buffers) -> tuple[int, list[Any]]:

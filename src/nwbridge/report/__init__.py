@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nwbridge import processors
 from nwbridge.errors import BadOption, CannotWrite
 
 Progress = Callable[[str, int, int], None]  # phase, recordings done, recordings in all
@@ -59,7 +60,6 @@ def write(
         NwbridgeError: one of its kinds, with one line of what was found, expected and to be done.
     """
     from nwbridge.report.entries import entries
-    from nwbridge.report.page import page
     from nwbridge.report.work import draw_all
 
     out = Path(out)
@@ -69,16 +69,13 @@ def write(
     found = entries([Path(path) for path in inputs], results, None if root is None else Path(root))
     if not found and results is None:
         raise BadOption("no recording was named: expected NWB files, or folders of them")
-    drawn = draw_all(found, workers or _processors(), check=check, progress=progress or (lambda *_: None))
+    drawn = draw_all(found, workers or processors.few(), check=check, progress=progress or (lambda *_: None))
+    from nwbridge.report.page import page  # loads what the processes have loaded meanwhile
+
     text = page(found, drawn, made or datetime.now(UTC)).encode("utf-8", "replace")
     _publish(text, out, overwrite=overwrite)
     unread = tuple(entry.name for entry, one in zip(found, drawn, strict=True) if one is not None and one.trouble)
     return Written(str(out), len(found), unread, len(text))
-
-
-def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def _check_target(out: Path, *, overwrite: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import h5py
 
 from nwbridge import metadata
 from nwbridge.errors import NwbridgeError
-from nwbridge.model import Images, LazyArray, Localizations, Movie, Parameters, Segmentation, Series, Session
+from nwbridge.model import Images, Localizations, Movie, Parameters, Segmentation, Series, Session
+from nwbridge.model.lazy import lazy_arrays
 from nwbridge.model.session import SOURCES
 from nwbridge.report import images, localizations, movies, regions, series, tables  # noqa: F401 each registers its elements
 from nwbridge.report.detail import Detail
@@ -93,7 +94,7 @@ def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str,
         findings=tuple(vars(finding) for finding in found),
         facts=_facts(path),
         file_bytes=_size(path),
-        array_bytes=sum(array.nbytes for array in _arrays(session.elements)),
+        array_bytes=sum(array.nbytes for array in lazy_arrays(session.elements)),
         figures=join([*shown, *notes]),
         tables=join(listed),
         tabled=len(tabled),
@@ -103,18 +104,6 @@ def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str,
 
 def _sex(letter: str | None) -> str | None:
     return {"M": "male", "F": "female", "O": "other sex", "U": None}.get(letter or "U", letter)
-
-
-def _arrays(value: Any) -> Iterator[LazyArray]:
-    """Yield every array that an element describes."""
-    if isinstance(value, LazyArray):
-        yield value
-    elif isinstance(value, tuple):
-        for inner in value:
-            yield from _arrays(inner)
-    elif is_dataclass(value):
-        for entry in fields(value):
-            yield from _arrays(getattr(value, entry.name))
 
 
 def _size(path: Path) -> int:
