@@ -439,7 +439,7 @@ def test_a_page_of_nothing_is_asked_for_by_a_batch_only(tmp_path, page_of):
 def test_a_process_that_dies_costs_its_own_recording_only(save, imaging):
     good, detail = Path(save(*imaging).out), detail_of(3)
     killer = functools.partial(os._exit, 9)
-    killer.number, killer.path = 1, Path("killer.nwb")
+    killer.number, killer.path, killer.check = 1, Path("killer.nwb"), False
     jobs = [work._Job(0, good, "x", detail, False), killer, work._Job(2, good, "y", detail, False)]
     found = {}
     work._in_processes(jobs, 2, found, lambda *_: None)

@@ -45,7 +45,7 @@ def story(position: int, entry: Entry, drawn: Drawn | None) -> Story:
     listed = dicts(line.get("findings")) if entry.line is not None else list(seen.findings)
     findings = sorted(listed, key=lambda f: SEVERITIES.index(f["severity"]) if f.get("severity") in SEVERITIES else 3)
     level, status = _status(entry, drawn, findings)
-    title = str(seen.session_id or line.get("session_id") or entry.name)
+    title = str(seen.session_id or line.get("session_id") or {".": "The folder itself"}.get(entry.name, entry.name))
     source = str(line.get("source") or ("NWB file" if entry.line is None else "not recognized"))
     return Story(f"r{position}", title, level, status, source, tuple(findings), entry, seen)
 

@@ -140,19 +140,12 @@ def _blocks(array: LazyArray, each: int, channel: int) -> Iterator[Floats]:
 def extremes(values: npt.NDArray[Any], each: int) -> tuple[Floats, Floats]:
     """Return the lowest and highest of every so many values; the last piece may be shorter; NaN where none is known."""
     values = np.asarray(values)
-    if values.dtype.kind == "f":
-        bad = ~np.isfinite(values)
-        if bad.any():
-            values = np.where(bad, np.nan, values)
-    if each == 1:
-        plain = values.astype(np.float64)
-        return plain, plain
-    whole = len(values) // each * each
-    table, rest = values[:whole].reshape(-1, each), values[whole:]
+    starts = np.arange(0, len(values), each)
     with np.errstate(all="ignore"):
-        low, high = np.fmin.reduce(table, axis=1), np.fmax.reduce(table, axis=1)
-        if len(rest):
-            low, high = np.append(low, np.fmin.reduce(rest)), np.append(high, np.fmax.reduce(rest))
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        if values.dtype.kind == "f" and not (np.isfinite(low).all() and np.isfinite(high).all()):
+            known = np.where(np.isfinite(values), values, np.nan)
+            low, high = np.fmin.reduceat(known, starts), np.fmax.reduceat(known, starts)
     return low.astype(np.float64), high.astype(np.float64)
 
 

@@ -8,12 +8,17 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nwbridge.report.detail import Detail, detail_of
 from nwbridge.report.entries import Entry
-from nwbridge.report.recording import Drawn, draw
 
-_PRELOADED = ["nwbridge.report.recording", "nwbridge.nwb.read", "nwbridge.report.outlines"]
+if TYPE_CHECKING:
+    from nwbridge.report.recording import Drawn
+
+# what every process needs is loaded once, beside this process, which needs little of it until the first is done
+_PRELOADED = ["nwbridge.report.recording", "nwbridge.nwb.read"]
+_CHECKING = ["nwbridge.validation", "nwbinspector"]
 
 
 def draw_all(
@@ -48,15 +53,17 @@ class _Job:
     check: bool
 
     def __call__(self) -> Drawn:
+        from nwbridge.report.recording import draw
+
         return draw(self.path, self.detail, f"r{self.number}", self.name, check=self.check)
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def _context(*, check: bool) -> multiprocessing.context.BaseContext:
     """Return processes that start clean: HDF5 and threads do not survive a plain fork."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(_PRELOADED + (_CHECKING if check else []))
     return context
 
 
@@ -68,6 +75,8 @@ def _in_processes(
         if job.number not in found:
             _run([job], 1, found, progress)
         if job.number not in found:
+            from nwbridge.report.recording import Drawn
+
             words = f"{job.path.name} ended the process that read it: the file is damaged"
             found[job.number] = Drawn(trouble=words)
 
@@ -75,7 +84,8 @@ def _in_processes(
 def _run(
     jobs: Sequence[_Job], workers: int, found: dict[int, Drawn], progress: Callable[[str, int, int], None]
 ) -> None:
-    with ProcessPoolExecutor(workers, mp_context=_context()) as pool:
+    check = any(job.check for job in jobs)
+    with ProcessPoolExecutor(workers, mp_context=_context(check=check)) as pool:
         waiting = {pool.submit(job): job for job in jobs}
         for future in as_completed(waiting):
             try:
