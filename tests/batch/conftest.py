@@ -32,6 +32,16 @@ TROUBLE = """
 
     def describe(path, options):
         told = json.loads(path.read_text())
+        if told.get("fork") == "raises" and os.fork() == 0:
+            raise ValueError("a process of the plugin's own")
+        if told.get("fork") == "stays" and not os.path.exists(told["marker"]):
+            Path(told["marker"]).write_text("")
+            if os.fork() == 0:
+                time.sleep(120)
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "closes" in told:
+            os.close(told["closes"])
         values = np.random.default_rng(told["seed"]).integers(0, 1000, (told.get("frames", 40), 11, 7)).astype("u2")
 
         class Reader:
@@ -68,6 +78,14 @@ TROUBLE = """
             nwbridge.Source("trouble", "recordings that make trouble", detect, describe, lambda folder: folder),
             nwbridge.Source("trouble-also", "those of another lab", detect_also, describe, lambda folder: folder),
         ]
+"""
+
+
+NWBRIDGE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs the tests in the background ignores it
+from nwbridge.cli import main
+sys.exit(main())
 """
 
 
@@ -112,7 +130,7 @@ def start(site):
 
     def begin(*words, **more) -> subprocess.Popen:
         path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-m", "nwbridge", "batch", *map(str, words)]
+        command = [sys.executable, "-c", NWBRIDGE, "batch", *map(str, words)]
         pipe = subprocess.PIPE
         environment = os.environ | {"PYTHONPATH": path}
         return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, **more)
