@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nwbridge.batch.told import BatchResult as BatchResult
     from nwbridge.conversion import convert as convert
     from nwbridge.conversion import convert_each as convert_each
-    from nwbridge.conversion import inspect as inspect
     from nwbridge.description import describe as describe
     from nwbridge.description import recordings as recordings
     from nwbridge.errors import Ambiguous as Ambiguous
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from nwbridge.hookspecs import Processor as Processor
     from nwbridge.hookspecs import Source as Source
     from nwbridge.hookspecs import hookimpl as hookimpl
+    from nwbridge.inspection import inspect as inspect
     from nwbridge.model import Channel as Channel
     from nwbridge.model import Column as Column
     from nwbridge.model import Device as Device
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "nwbridge.batch.run": ("convert_all",),
     "nwbridge.batch.told": ("BatchResult",),
-    "nwbridge.conversion": ("convert", "convert_each", "inspect"),
+    "nwbridge.conversion": ("convert", "convert_each"),
     "nwbridge.description": ("describe", "recordings"),
     "nwbridge.errors": (
         "Ambiguous",
@@ -80,6 +80,7 @@ _ROOMS = {
         "PluginFault",
     ),
     "nwbridge.hookspecs": ("Check", "Processor", "Source", "hookimpl"),
+    "nwbridge.inspection": ("inspect",),
     "nwbridge.model": (
         "Channel",
         "Column",

@@ -5,38 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nwbridge import metadata, processors
-from nwbridge.arrays.fingerprint import Fingerprint, fingerprint
+from nwbridge import metadata
+from nwbridge.arrays.watched import watched
 from nwbridge.dandi import client, gate, names
 from nwbridge.description import Reading, named, read, recordings
-from nwbridge.errors import (
-    BadOption,
-    BadSource,
-    CannotWrite,
-    InvalidOutput,
-    MissingMetadata,
-    NwbridgeError,
-    PluginFault,
-)
+from nwbridge.draft import lay_out, layout_for, named_after, threads_for
+from nwbridge.errors import BadOption, CannotWrite, InvalidOutput, NwbridgeError
 from nwbridge.metadata import Field, Metadata
-from nwbridge.model import Finding, Movie
 from nwbridge.nwb import backend as backends
 from nwbridge.nwb.backend import BackendName
-from nwbridge.nwb.build import Layout, build
-from nwbridge.nwb.chunks import COMPRESSIONS, Compression
-from nwbridge.nwb.sample import estimate
+from nwbridge.nwb.chunks import Compression
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
-from nwbridge.options import flags
-from nwbridge.plugins import Plugin, Registry, call
-from nwbridge.results import Inspection, Result, summaries
+from nwbridge.plugins import Registry
+from nwbridge.results import Result, summaries
 from nwbridge.validation import schema_errors, validate
 
 Starting = Callable[[str, int, int], None]
@@ -98,8 +85,8 @@ def convert(
     _check_backend(out, backend, archive)
     if not chosen:
         check_target(out, overwrite=overwrite)
-    layout = replace(_layout(compression, chunks), backend=backends.of(out))
-    count = _threads(threads)
+    layout = replace(layout_for(compression, chunks), backend=backends.of(out))
+    count = threads_for(threads)
     reading = read(path, source, only, options, metadata, first, registry)
     session = reading.session
     if archive is not None:
@@ -107,19 +94,18 @@ def convert(
     root, out = (out, out / names.layout(session)) if chosen else (None, out)
     if any(_same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
-    before = {file: _state(file) for file in session.files}
     script = _script(path, out, reading, first)
-    file = _build(reading, layout, _unknown(reading.fields), script)
+    file = lay_out(reading, layout, _unknown(reading.fields), script)
     clock = _Clock(begin)
     clock.lap("describe")
     with (
+        watched(session.files) as fingerprints,
         _folder(out, root, overwrite=overwrite),
         part_file(out, overwrite=overwrite) as part,
-        _fingerprints(session.files) as prints,
     ):
-        with _named_after(reading.match.plugin):
+        with named_after(reading.match.plugin):
             written = write(file, layout, part, count, progress)
-        found = _refuse_changed(before, prints)
+        found = fingerprints()
         record_sources(part, [p.size for p in found], [p.sha256 for p in found])
         clock.lap("write")
         if verify:
@@ -190,73 +176,6 @@ def convert_each(
             folder.rmdir()
 
 
-def inspect(
-    path: Path | str,
-    *,
-    source: str | None = None,
-    only: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    metadata: Metadata | Path | str | None = None,
-    first: int | None = None,
-    threads: int | None = None,
-    chunks: tuple[int, int, int] | None = None,
-    compression: Compression = "fast",
-    registry: Registry | None = None,
-) -> Inspection:
-    """Say what `convert` would do with the same arguments, and estimate size and time from a few blocks."""
-    layout = _layout(compression, chunks)
-    reading = read(named(path), source, only, options, metadata, first, registry)
-    session, findings = reading.session, list(reading.session.findings)
-    file = None
-    try:
-        file = _build(reading, layout, (), "")
-    except MissingMetadata as error:
-        findings.insert(0, Finding("error", str(error), check="describe"))
-        timed = tuple(replace(e, rate_hz=1.0) if isinstance(e, Movie) else e for e in session.elements)
-        layout = _layout(compression, chunks)
-        with contextlib.suppress(MissingMetadata):  # sizes do not depend on the rate
-            file = _build(replace(reading, session=replace(session, elements=timed)), layout, (), "")
-    with _named_after(reading.match.plugin):
-        guess = estimate(layout, _threads(threads), len(file.objects) if file is not None else 0)
-    return Inspection(
-        path=str(path),
-        source=reading.match.source.name,
-        plugin=reading.match.plugin.label,
-        evidence=reading.match.evidence,
-        session_id=session.id,
-        description=session.description,
-        elements=summaries(session),
-        fields=reading.fields,
-        findings=tuple(findings),
-        estimate=guess,
-    )
-
-
-def _layout(compression: str, chunks: Sequence[int] | None) -> Layout:
-    if compression not in COMPRESSIONS:
-        raise BadOption(f"--compression {compression}: expected one of {', '.join(COMPRESSIONS)}")
-    if chunks is not None and (len(chunks) != 3 or min(chunks) < 1):
-        raise BadOption(f"--chunks {chunks}: expected frames, rows and columns, each at least 1, as in 64,128,128")
-    return Layout(compression=compression, chunks=tuple(chunks) if chunks else None)
-
-
-def _threads(threads: int | None) -> int:
-    if threads is not None and threads < 1:
-        raise BadOption(f"--threads {threads}: expected at least 1")
-    return threads or processors.few()
-
-
-def _build(reading: Reading, layout: Layout, unknown: Sequence[str], script: str) -> Any:
-    """Return the NWBFile; pynwb's complaint about a value is the fault of the plugin that gave it."""
-    arguments = (reading.session, layout, unknown, reading.made_by, script)
-    try:
-        return call(reading.match.plugin, "laying out the file", build, *arguments)
-    except MissingMetadata as error:
-        if not any(flag.name == "rate" for flag in flags(reading.match.source.options)):
-            raise
-        raise MissingMetadata(f"{error}, or give --rate HZ") from error
-
-
 def _check_archive(archive: str | None) -> None:
     """Raise BadOption for an archive that nwbridge does not know, MissingDependency where its client is missing."""
     if archive not in (None, "dandi"):
@@ -309,50 +228,6 @@ def _same_file(one: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
         return one.exists() and any(one.samefile(place) for place in (other, *other.resolve().parents))
     return False
-
-
-@contextlib.contextmanager
-def _named_after(plugin: Plugin) -> Iterator[None]:
-    """Put the plugin's name and version on its failures while its arrays are read."""
-    try:
-        yield
-    except PluginFault as error:
-        raise PluginFault(f"{plugin.label}: {error}") from error
-
-
-@contextlib.contextmanager
-def _fingerprints(files: Sequence[Path]) -> Iterator[list[Future[Fingerprint]]]:
-    """Read the source files once more beside the conversion, to name them by checksum."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(1, "nwbridge-fingerprint") as pool:
-        try:
-            yield [pool.submit(fingerprint, file, stop.is_set) for file in files]
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _state(file: Path) -> tuple[int, int, int]:
-    """Return what changes when a file does."""
-    try:
-        stat = file.stat()
-    except OSError as error:
-        raise BadSource(f"{file.name} cannot be read: {error.strerror}") from error
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
-
-
-def _refuse_changed(
-    before: Mapping[Path, tuple[int, int, int]], prints: Sequence[Future[Fingerprint]]
-) -> list[Fingerprint]:
-    """Return the fingerprints; BadSource where a file is not what it was before any of it was read."""
-    try:
-        found = [future.result() for future in prints]
-    except OSError as error:
-        raise BadSource(f"{error.filename} cannot be read any more: {error.strerror}") from error
-    for file, state in before.items():
-        if _state(file) != state:
-            raise BadSource(f"{file.name} changed while it was converted: wait until it is complete, then try again")
-    return found
 
 
 class _Clock:

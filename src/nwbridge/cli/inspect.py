@@ -26,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what a conversion would do."""
-    from nwbridge.conversion import inspect
+    from nwbridge.inspection import inspect
 
     more = reading.arguments_of(arguments)
     try:
