@@ -13,7 +13,7 @@ from typing import Any
 
 from nwbridge import metadata
 from nwbridge.arrays.watched import watched
-from nwbridge.dandi import client, gate, names
+from nwbridge.dandi import gate, names
 from nwbridge.description import Reading, named, read, recordings
 from nwbridge.draft import lay_out, layout_for, named_after, threads_for
 from nwbridge.errors import BadOption, CannotWrite, InvalidOutput, NwbridgeError
@@ -80,7 +80,7 @@ def convert(
     begin = time.perf_counter()
     path, out = named(path), named(out)
     progress = progress or _silent
-    _check_archive(archive)
+    gate.check_archive(archive)
     chosen = archive is not None and not out.name.endswith((".nwb", ".zarr"))
     _check_backend(out, backend, archive)
     if not chosen:
@@ -151,7 +151,7 @@ def convert_each(
     path, folder = named(path), Path(folder)
     if (folder.suffix.lower() in NOT_FOLDERS and not folder.is_dir()) or folder.is_file():
         raise CannotWrite(f"{folder} is no place to write to: expected a file that ends in .nwb, or a folder")
-    _check_archive(arguments.get("archive"))
+    gate.check_archive(arguments.get("archive"))
     told = {key: arguments.get(key) for key in ("source", "options", "registry")}
     names = recordings(path, **told, given=arguments.get("metadata"))
     made = not folder.exists()
@@ -174,14 +174,6 @@ def convert_each(
     if made:
         with contextlib.suppress(OSError):  # something was written
             folder.rmdir()
-
-
-def _check_archive(archive: str | None) -> None:
-    """Raise BadOption for an archive that nwbridge does not know, MissingDependency where its client is missing."""
-    if archive not in (None, "dandi"):
-        raise BadOption(f"--for {archive}: expected dandi")
-    if archive is not None:
-        client.require()
 
 
 def _check_backend(out: Path, backend: str | None, archive: str | None) -> None:

@@ -38,11 +38,12 @@ class Reading:
     session: Session
     given: Metadata
     asked: tuple[Plugin, ...] = ()  # whose sources described parts of the recording
+    described: Session | None = None  # as the source says it, without what the user gave
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """Every metadata value with its origin."""
-        return tuple(metadata.fields(self.session, self.given))
+        return tuple(metadata.fields(self.session, self.given, self.described))
 
     @property
     def made_by(self) -> list[tuple[str, str]]:
@@ -198,10 +199,13 @@ def _read_one(
     with _noting(asked):
         session = _chosen(found, only, match, path)
     name = (only or next(iter(found))) if isinstance(found, Mapping) else None
+    unmentioned = metadata.unmentioned(content, path.absolute(), name)
     content, more = _of_one(metadata.for_path(content, path.absolute(), name), session)
+    source = session
     session = replace(session, findings=metadata.answered(session, content))
     session = metadata.overlay(session, content)
-    session = replace(session, findings=(*session.findings, *more))
+    contradicted = metadata.contradicted(source, session)
+    session = replace(session, findings=(*session.findings, *unmentioned, *more, *contradicted))
     alone = not isinstance(found, Mapping) or len(found) == 1
     session = replace(
         session, findings=(*session.findings, *_empty(session), *(_unread(session, path) if alone else ()))
@@ -209,9 +213,8 @@ def _read_one(
     if first is not None:
         session = session.first(first)
     _refuse_unwritable(session, session.id)
-    return Reading(
-        match, replace(session, files=tuple(Path(f).absolute() for f in session.files)), content, tuple(asked)
-    )
+    session = replace(session, files=tuple(Path(f).absolute() for f in session.files))
+    return Reading(match, session, content, tuple(asked), source)
 
 
 def _content(given: Metadata | Path | str | None) -> Metadata:
@@ -234,7 +237,10 @@ def _of_one(content: Metadata, session: Session) -> tuple[Metadata, list[Finding
     told = []
     if (listed := content.get("Subjects")) is not None and subject not in listed:
         message = f"the animal {subject} is not among the Subjects of the metadata"
-        advice = f"add {subject} to Subjects, or give Subject.subject_id"
+        alike = {name.lower(): name for name in listed}
+        near = difflib.get_close_matches(subject.lower(), alike, 1, 0.8)
+        advice = f"rename {alike[near[0]]} there to {subject}" if near else f"add {subject} to Subjects"
+        advice += ", or give Subject.subject_id"
         told.append(Finding("warning", message, advice, check="metadata"))
     return metadata.for_subject(content, subject), told
 

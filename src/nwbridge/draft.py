@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from nwbridge.nwb.build import Layout, build
 from nwbridge.nwb.chunks import COMPRESSIONS
 from nwbridge.options import flags
 from nwbridge.plugins import Plugin, call
+
+_GIVE_RATE = re.compile(r"give it with --set (Ophys\.(\w+)\.rate)=HZ(, or give --rate HZ)?$")
 
 
 def layout_for(compression: str, chunks: Sequence[int] | None) -> Layout:
@@ -40,6 +43,15 @@ def lay_out(reading: Reading, layout: Layout, unknown: Sequence[str], script: st
         if not any(flag.name == "rate" for flag in flags(reading.match.source.options)):
             raise
         raise MissingMetadata(f"{error}, or give --rate HZ") from error
+
+
+def of_many(message: str) -> str:
+    """Return what a missing rate asks for where there are other recordings: flags would change theirs as well."""
+    return _GIVE_RATE.sub(
+        r"give it to this recording alone, as a value in the column \1 of a table, or in an entry of Sessions: "
+        r"- path: this one's, Ophys: {\2: [{rate: HZ}]} (--set and --rate speak of all recordings)",
+        message,
+    )
 
 
 @contextmanager

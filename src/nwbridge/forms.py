@@ -5,9 +5,20 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
+
+Path = tuple[str | int, ...]
+
+
+class Fault(NamedTuple):
+    """A place in the content, by keys and numbers, and what is wrong there."""
+
+    path: Path
+    at: Path  # as near as it can be pointed at
+    words: str  # after the name of the place
+
 
 _WORDS = {
     "string": "text",
@@ -22,9 +33,24 @@ _WORDS = {
 def fault(
     content: Any,
     form: Mapping[str, Any],
-    instead: Callable[[tuple[str | int, ...], Any], str | None] = lambda path, value: None,
+    instead: Callable[[Path, Any], str | None] = lambda path, value: None,
 ) -> str | None:
-    """Return what was found where `content` breaks the schema `form` and what was expected, or None.
+    """Return what was found where `content` breaks the schema `form` and what was expected, or None."""
+    wrong = first_fault(content, form, instead)
+    return None if wrong is None else f"{dotted(wrong.path)} {wrong.words}"
+
+
+def dotted(path: Path) -> str:
+    """Return how a place is called."""
+    return ".".join(map(str, path)) or "the file"
+
+
+def first_fault(
+    content: Any,
+    form: Mapping[str, Any],
+    instead: Callable[[Path, Any], str | None] = lambda path, value: None,
+) -> Fault | None:
+    """Return the first place where `content` breaks the schema `form`, or None.
 
     A `description` in the schema is used as the words for what is expected. `instead` may know what to write in place
     of a value. Properties marked `unused` are taken, and offered to nobody.
@@ -33,17 +59,18 @@ def fault(
     error: Any = min(errors, key=lambda e: list(map(str, e.absolute_path)), default=None)
     if error is None:
         return None
-    key = ".".join(str(part) for part in error.absolute_path) or "the file"
+    path: Path = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         unknown = next(name for name in error.instance if name not in known)
-        return f"{key} has an unknown key {unknown}; {near(unknown, known, used(error.schema))}"
+        words = f"has an unknown key {unknown}; {near(unknown, known, used(error.schema))}"
+        return Fault(path, (*path, unknown), words)
     if error.validator == "required":
-        return f"{key} lacks {next(name for name in error.validator_value if name not in error.instance)}"
-    found = f"{key} is {reprlib.repr(error.instance)}"
-    if (other := instead(tuple(error.absolute_path), error.instance)) is not None:
-        return f"{found}; write {other}"
-    return f"{found}; expected {_expected(error.schema)}"
+        lacking = next(name for name in error.validator_value if name not in error.instance)
+        return Fault(path, path, f"lacks {lacking}")
+    other = instead(path, error.instance)
+    better = f"write {other}" if other is not None else f"expected {_expected(error.schema)}"
+    return Fault(path, path, f"is {reprlib.repr(error.instance)}; {better}")
 
 
 def used(form: Mapping[str, Any]) -> dict[str, Any]:

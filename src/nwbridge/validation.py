@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import nwbinspector
-from hdmf.validate import ValidatorMap
 
 from nwbridge.errors import BadSource, NwbridgeError, PluginFault
 from nwbridge.hookspecs import Check
 from nwbridge.model import Finding, Session, Severity
 from nwbridge.nwb import backend, namespaces
 from nwbridge.nwb.backend import Backend
+from nwbridge.nwb.schema import validators
 from nwbridge.plugins import Plugin, Registry, call, installed
 
 _SEVERITY: dict[str, Severity] = {
@@ -159,7 +159,7 @@ def _as_written(path: Path) -> Iterator[Finding]:
         if len(whole) < len(extensions):  # an extension that names only some types of core needs its own copy of them
             yield from _schema(path)
         for name in whole or ["core"]:
-            for wrong in filter(kind.counts, _validators(name).validate(io.read_builder())):
+            for wrong in filter(kind.counts, validators(name).validate(io.read_builder())):
                 yield _wrong(wrong, "schema")
         try:
             yield from _inspected_all(nwbinspector.inspect_nwbfile_object(io.read(), config=_config()), kind)
@@ -169,12 +169,6 @@ def _as_written(path: Path) -> Iterator[Finding]:
 
 def _types_of(namespace: str) -> Collection[str]:
     return namespaces.manager().namespace_catalog.get_namespace(name=namespace).get_registered_types()  # type: ignore[no-any-return]
-
-
-@functools.cache
-def _validators(namespace: str) -> ValidatorMap:
-    """Return what validates each type of an installed namespace; to make it takes longer than to validate a file."""
-    return ValidatorMap(namespaces.manager().namespace_catalog.get_namespace(name=namespace))
 
 
 @functools.cache
@@ -224,7 +218,7 @@ def _inspected(message: Any) -> Finding:
     where = " ".join(filter(None, (message.object_type, place)))
     if name in _WORDS:
         text = re.sub(_WORDS[name][0], _WORDS[name][1], " ".join(text.split()))
-    advice = _ADVICE.get(name, f"what {name} asks for stands in {_PRACTICES}")
+    advice = _ADVICE.get(name, f"mend it in the file, or tell who wrote it: {_PRACTICES} explains {name}")
     return Finding(_SEVERITY[message.importance.name], text, advice, where, f"inspector {name}".strip())
 
 

@@ -95,6 +95,17 @@ def test_a_recording_that_kills_every_worker_fails_alone(dask, batch, trouble, t
     assert "2 recordings: 1 written, 1 failed" in words
 
 
+def test_a_worker_without_nwbridge_is_refused(scheduler, dask, batch, trouble, tmp_path):
+    trouble(tmp_path / "in" / "a.trbl")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "sitecustomize.py").write_text("import sys\nsys.modules['nwbridge'] = None\n")
+    worker(dask, scheduler, python_path=tmp_path / "none")
+    code, _, errors = batch(tmp_path / "in", tmp_path / "out", "--dask", scheduler)
+    assert code == 2
+    assert re.search(r"a Dask worker of tcp://.* cannot load nwbridge \(.*\): install nwbridge [\d.]+ there", errors)
+    assert "a fault of nwbridge" not in errors
+
+
 def test_a_worker_with_another_nwbridge_is_refused(scheduler, dask, batch, trouble, tmp_path):
     trouble(tmp_path / "in" / "a.trbl")
     other = tmp_path / "other"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import zipfile
 
 import h5py
@@ -165,6 +166,40 @@ def test_a_damaged_recording_hides_no_other_system_in_its_folder(put, tmp_path):
     found = search(tmp_path)
     assert names(found) == [("neurofinder.00.00/results.hdf5", None, "caiman")]
     assert [one["path"] for one in found.failed] == ["neurofinder.00.00"]
+
+
+def test_what_lies_beside_a_damaged_recording_is_listed_and_found_once_that_is_mended(put, tmp_path):
+    run = put("ideas", tmp_path / "there")
+    movie = (run / "movie.isxd").read_bytes()
+    folder = tmp_path / "root" / "day1"
+    put("neurofinder", folder / "neurofinder.00.00")
+    (folder / "movie.isxd").write_bytes(movie[: len(movie) // 2])
+    (folder / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    put("tiff", folder / "movie.tif")
+    found = search(tmp_path / "root")
+    assert names(found) == [("day1/neurofinder.00.00", None, "neurofinder")]
+    assert [one["path"] for one in found.failed] == ["day1"]
+    assert sorted(found.beside) == ["day1/cut.h5", "day1/movie.tif"]
+    (folder / "movie.isxd").unlink()
+    found = search(tmp_path / "root")
+    assert names(found) == [("day1/movie.tif", None, "tiff"), ("day1/neurofinder.00.00", None, "neurofinder")]
+    assert ([one["path"] for one in found.failed], found.beside) == (["day1/cut.h5"], [])
+
+
+def test_a_recording_that_fits_no_pattern_hides_no_other_of_its_source_below_it(put, tmp_path):
+    run = put("ideas", tmp_path / "there")
+    folder = tmp_path / "root" / "m105"
+    shutil.copytree(run, folder / "d1" / "run1")
+    put("caiman", folder / "d1" / "run1" / "results.hdf5")
+    shutil.copy(run / "movie.isxd", folder / "movie.isxd")
+    pattern = {"Pattern": ["{subject_id}/{session_id}/*"]}
+    found = search(tmp_path / "root", content=pattern)
+    assert ("m105/d1/run1", None, "ideas") in names(found)
+    assert [(one["path"], one["error"]) for one in found.failed] == [("m105", "BadMetadata")]
+    assert found.failed[0]["message"].startswith("m105 fits no Pattern ({subject_id}/{session_id}/*)")
+    assert (found.unknown, found.beside) == ([], [])
+    used = {os.path.relpath(file, folder) for one in found.recordings for file, *_ in one["files"]}
+    assert {f"d1/run1/{file.name}" for file in run.iterdir() if file.suffix == ".isxd"} <= used
 
 
 def test_nwb_files_are_left_alone_unless_they_are_asked_for(tmp_path):

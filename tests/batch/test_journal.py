@@ -31,7 +31,7 @@ def test_knows_what_earlier_runs_wrote(tmp_path):
     journal.append({"job": "a", "status": "failed", "n": 3})
     journal.close()
     again = Journal(tmp_path)
-    assert (again.started["a"]["n"], again.written["a"]["n"]) == (1, 2)
+    assert (again.started["a", None]["n"], again.written["a", None]["n"]) == (1, 2)
     again.close()
 
 
@@ -43,6 +43,7 @@ def test_a_last_line_that_was_never_finished_is_cut_off(torn, tmp_path):
     with (tmp_path / "results.jsonl").open("ab") as file:
         file.write(torn)
     again = Journal(tmp_path)
+    assert list(again.written) == [("a", None)]
     again.append({"job": "c", "status": "written"})
     again.close()
     assert [line["job"] for line in lines(tmp_path)] == ["a", "c"]
@@ -55,7 +56,7 @@ def test_a_long_torn_line_is_cut_off_to_the_last_whole_one(tmp_path):
 
 
 def test_lines_that_are_no_json_are_passed_over(tmp_path):
-    (tmp_path / "results.jsonl").write_bytes(b'{"job": "a"}\nnonsense\n[1]\n{"job": "b"}\n')
+    (tmp_path / "results.jsonl").write_bytes(b'{"job": "a"}\nnonsense\n[1]\n' + b"[" * 100_000 + b'\n{"job": "b"}\n')
     assert [line["job"] for line in read(tmp_path / "results.jsonl")] == ["a", "b"]
 
 

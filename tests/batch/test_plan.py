@@ -23,6 +23,7 @@ def recording(path, out="sub-a/sub-a.nwb", **more):
         "source": "allen",
         "options": {},
         "metadata": {},
+        "said": {},
         "out": out,
         "made_by": [["nwbridge", "1"]],
         "files": [[f"/data/{path}", 10, 20]],
@@ -41,6 +42,31 @@ def test_two_recordings_of_one_name_are_refused(other):
         jobs([recording("x.h5", first), recording("y.h5", other)], SHARED)
 
 
+def test_two_sources_recordings_in_one_folder_are_told_apart_by_their_sources():
+    found = jobs([recording("day1", "a.nwb"), recording("day1", "b.nwb", source="ideas")], SHARED)
+    assert [(job.id, job.out) for job in found] == [("day1 (allen)", "a.nwb"), ("day1 (ideas)", "b.nwb")]
+
+
+def test_two_recordings_that_would_be_called_alike_in_the_results_are_refused():
+    with pytest.raises(nwbridge.BadOption, match=r"both be called s\.zip::a \(allen\) in the results: rename one"):
+        jobs([recording("s.zip::a", "a.nwb"), recording("s.zip", "b.nwb", name="a")], SHARED)
+
+
+@pytest.mark.parametrize(
+    ("paths", "advice"),
+    [
+        (("m/a.h5", "m/b.h5"), "or from their paths (--pattern '{session_id}')"),
+        (("m/d1/x.h5", "m/d2/x.h5"), "or from their paths (--pattern '{session_id}/*')"),
+        (("d1/m/x.h5", "d2/m/x.isxd"), "or from their paths (--pattern '{session_id}/*/*')"),
+        (("x.h5", "m/x.h5"), "(--metadata sessions.csv)"),
+    ],
+)
+def test_the_advice_on_one_name_for_two_is_a_pattern_that_tells_them_apart(paths, advice):
+    with pytest.raises(nwbridge.BadOption) as caught:
+        jobs([recording(path) for path in paths], SHARED)
+    assert str(caught.value).endswith(advice)
+
+
 def test_every_name_that_is_given_twice_is_counted():
     several = [recording(f"{number}.h5", f"{number // 3}.nwb") for number in range(7)]
     said = r"^0\.h5 and 1\.h5 \(and 1 more\) would both become 0\.nwb: .*; 1 more names are given twice$"
@@ -51,7 +77,7 @@ def test_every_name_that_is_given_twice_is_counted():
 @pytest.mark.parametrize(
     "change",
     [
-        {"metadata": {"Subject": {"sex": "F"}}},
+        {"said": {"Subject": {"sex": "F"}}},
         {"options": {"rate": 3.0}},
         {"files": [["/data/x.h5", 11, 20]]},
         {"files": [["/data/x.h5", 10, 21]]},
@@ -150,6 +176,54 @@ def test_a_file_that_somebody_changed_is_in_the_way(there):
     assert what(job, journal, overwrite=True) == "replace"
 
 
+def test_a_file_that_somebody_changed_after_a_whole_run_is_not_taken_for_one_that_was_left(there):
+    job, journal = there
+    out = journal.path.parent / "x.nwb"
+    journal.append({"job": job.id, "out": job.out, "status": "started", "since": "2020-01-01T00:00:00+00:00"})
+    journal.append(written(job, out))
+    with h5py.File(out, "a") as file:
+        file.create_dataset("scratch_of_somebody", data=[1.0] * 1000)
+    assert what(job, journal).startswith("its file was changed after it was written")
+
+
+def test_a_recording_that_is_there_under_another_name_is_not_written_twice(there, tmp_path):
+    job, journal = there
+    journal.append(written(job, tmp_path / "x.nwb"))
+    (other,) = jobs([recording("x.h5", "y.nwb", said={"Subject": {"subject_id": "y"}})], SHARED)
+    said = "it was written as x.nwb, when the metadata named it so: say --overwrite to replace that file"
+    assert what(other, journal) == said
+    assert what(other, journal, overwrite=True) == "write"
+    (tmp_path / "x.nwb").rename(tmp_path / "away.nwb")
+    assert what(other, journal) == "write"
+
+
+def test_recordings_of_two_folders_may_have_one_path_and_both_are_finished(there, tmp_path):
+    job, journal = there
+    journal.append(written(job, tmp_path / "x.nwb"))
+    (other,) = jobs([recording("x.h5", "y.nwb", files=[["/other/x.h5", 11, 21]])], SHARED)
+    assert what(other, journal) == "write"
+    shutil.copy(tmp_path / "x.nwb", tmp_path / "y.nwb")
+    journal.append(written(other, tmp_path / "y.nwb"))
+    assert what(job, journal) == what(other, journal) == "finished"
+
+
+def test_a_file_that_somebody_made_after_the_job_failed_is_in_the_way(there):
+    job, journal = there
+    journal.append({"job": job.id, "out": job.out, "status": "started", "since": "2020-01-01T00:00:00+00:00"})
+    told = journal.append({"job": job.id, "out": job.out, "status": "failed"})
+    assert what(job, journal) == "replace"  # made before: by a process that died without a word
+    journal.failed[job.id, job.out] = told | {"time": "2020-01-01T00:00:00.001+00:00"}
+    journal.started[job.id, job.out]["time"] = "2020-01-01T00:00:00.000+00:00"
+    assert what(job, journal).startswith("its file exists already and is not of this batch")
+
+
+@pytest.mark.parametrize("since", [None, "yesterday", 3, "2020-01-01T00:00:00"])
+def test_a_line_that_somebody_edited_makes_no_file_ours(since, there):
+    job, journal = there
+    journal.append({"job": job.id, "out": job.out, "status": "started", "since": since})
+    assert what(job, journal).startswith("its file exists already and is not of this batch")
+
+
 def test_a_file_that_nobody_tells_of_is_in_the_way(there):
     job, journal = there
     assert what(job, journal).startswith("its file exists already and is not of this batch (x.nwb)")
@@ -158,19 +232,25 @@ def test_a_file_that_nobody_tells_of_is_in_the_way(there):
 def test_a_file_that_was_begun_by_us_is_replaced_and_an_older_one_is_not(there):
     job, journal = there
     now = datetime.now(UTC)
-    journal.append({"job": job.id, "status": "started", "since": (now + timedelta(hours=1)).isoformat()})
+    journal.append(
+        {"job": job.id, "out": job.out, "status": "started", "since": (now + timedelta(hours=1)).isoformat()}
+    )
     assert what(job, journal).startswith("its file exists already")
-    journal.append({"job": job.id, "status": "started", "since": (now - timedelta(hours=1)).isoformat()})
+    journal.append(
+        {"job": job.id, "out": job.out, "status": "started", "since": (now - timedelta(hours=1)).isoformat()}
+    )
     assert what(job, journal) == "replace"
 
 
 def test_a_file_that_was_left_without_a_word_stays_ours_until_it_is_written(there):
     job, journal = there
     before = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    journal.append({"job": job.id, "status": "started", "since": before})
+    journal.append({"job": job.id, "out": job.out, "status": "started", "since": before})
     since = begun(job, journal, journal.path.parent, "replace")
     assert since == before
-    journal.append({"job": job.id, "status": "started", "since": since})  # killed again before it was replaced
+    journal.append(
+        {"job": job.id, "out": job.out, "status": "started", "since": since}
+    )  # killed again before it was replaced
     assert what(job, journal) == "replace"
     (journal.path.parent / "x.nwb").unlink()
     assert begun(job, journal, journal.path.parent, "write") > before
@@ -181,7 +261,7 @@ def test_a_file_of_another_program_is_never_taken_for_one_that_we_began(there):
     with h5py.File(journal.path.parent / "x.nwb", "a") as file:
         file["general/was_generated_by"][0] = ["somebody", "1"]
         file["general/was_generated_by"][1:] = "other"
-    journal.append({"job": job.id, "status": "started", "since": "2020-01-01T00:00:00+00:00"})
+    journal.append({"job": job.id, "out": job.out, "status": "started", "since": "2020-01-01T00:00:00+00:00"})
     assert what(job, journal).startswith("its file exists already")
 
 

@@ -129,10 +129,12 @@ def test_every_line_fits_its_schema(put, batch, trouble, tmp_path):
     trouble(root / "norate.trbl", rate=None)
     (root / "cut.h5").write_bytes((root / "100001.h5").read_bytes()[:3000])
     assert batch(root, out)[0] == 1
+    (root / "cut.h5").unlink()
+    assert batch(root, out)[0] == 1
     schema = json.loads((Path(__file__).parents[2] / "schemas" / "json" / "results.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     found = [json.loads(text) for text in (out / "results.jsonl").read_text("utf-8").splitlines()]
-    assert {line["status"] for line in found} == {"started", "written", "failed"}
+    assert {line["status"] for line in found} == {"started", "written", "failed", "gone"}
     for line in found:
         jsonschema.validate(line, schema)
 
@@ -230,13 +232,29 @@ def test_a_pattern_reads_animal_and_session_from_the_path(batch, trouble, tmp_pa
     assert list(files(tmp_path / "out")) == ["sub-mouse7/sub-mouse7_ses-day2_ophys.nwb"]
 
 
+def test_a_recording_that_gets_another_name_is_there_once_also_with_overwrite(batch, trouble, tmp_path):
+    trouble(tmp_path / "in/a.trbl", 1)
+    trouble(tmp_path / "in/b.trbl", 2)
+    batch(tmp_path / "in", tmp_path / "out", "--set", "Subject.subject_id=m1")
+    old = {path.name for path in (tmp_path / "out/sub-m1").iterdir()}
+    assert len(old) == 2
+    code, out, _ = batch(tmp_path / "in", tmp_path / "out", "--set", "Subject.subject_id=m2")
+    assert code == 1
+    assert "say --overwrite to replace that file" in out
+    assert {path.name for path in (tmp_path / "out/sub-m1").iterdir()} == old
+    code, out, _ = batch(tmp_path / "in", tmp_path / "out", "--set", "Subject.subject_id=m2", "--overwrite")
+    assert code == 0, out
+    assert len(list((tmp_path / "out/sub-m2").iterdir())) == 2
+    assert not (tmp_path / "out/sub-m1").exists()
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(batch, trouble, tmp_path):
     trouble(tmp_path / "in" / "a.trbl")
     trouble(tmp_path / "in" / "b.trbl", rate=None)
     code, said, _ = batch(tmp_path / "in", tmp_path / "out", "--dry-run")
-    assert code == 0
+    assert code == 1
     assert "a.trbl → sub-a/sub-a_ses-a_ophys.nwb (trouble" in said
-    assert re.search(r"b\.trbl → .*\n  refused: .*rate", said)
+    assert re.search(r"\nrefused: b\.trbl: the rate of TwoPhotonSeries", said)
     assert "1 of 2 recordings can be converted; nothing was written" in said
     assert not (tmp_path / "out").exists()
 
@@ -246,7 +264,8 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(batch, trouble, tm
     [
         (["{in}", "{in}"], "is the folder of the recordings"),
         (["{in}/nothing", "{out}"], "does not exist"),
-        (["{in}/empty", "{out}"], "holds no recording"),
+        (["{in}/empty", "{out}"], "empty is empty: give the folder that holds the recordings"),
+        (["{in}", "{out}", "--for", "foo", "--dry-run"], "--for foo: expected dandi"),
         (["{in}", "{in}/a.trbl"], "is a file"),
         (["{in}", "{out}", "--workers", "0"], "--workers 0: expected at least 1"),
         (["{in}", "{out}", "--compression", "zip"], "expected one of"),

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from nwbridge.batch.pool import Event
 from nwbridge.cli.lanes import lanes, sentence
 from nwbridge.plugins import installed
+from nwbridge.processes.pool import Event
 
 WRITTEN = {"job": "a.h5", "status": "written", "out": "sub-a/a.nwb", "findings": [], "seconds": {"total": 1.25}}
 FAILED = {"job": "b.h5", "status": "failed", "message": "b.h5 is cut off"}
@@ -30,6 +30,20 @@ def test_where_nobody_looks_each_recording_gets_a_line(capsys):
         tell(Event("line", {"job": "a.h5"}, WRITTEN))
         tell(Event("line", {"job": "b.h5"}, FAILED))
     assert capsys.readouterr().err == "[1/2] a.h5: sub-a/a.nwb, 1.2 s\n[2/2] b.h5: failed: b.h5 is cut off\n"
+
+
+def test_a_cluster_may_start_thousands_of_recordings_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with lanes(shown=True) as tell:
+        tell(Event("planned", {}, {"jobs": 1500, "finished": 0}))
+        for number in range(1500):
+            tell(Event("started", {"job": f"r{number}"}, {}))
+        tell(Event("progress", {"job": "r7"}, {"phase": "writing", "done": 1, "total": 2}))
+        tell(Event("done", {"job": "r7"}, {}))
+        tell(Event("line", {"job": "r7"}, WRITTEN))
+    shown = capsys.readouterr().err
+    assert "r7: writing 50 %" in shown
+    assert "r8" not in shown
 
 
 def test_shows_nothing_where_that_is_asked_for(capsys):

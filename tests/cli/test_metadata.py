@@ -71,6 +71,15 @@ def test_a_recording_that_cannot_be_read_is_left_out_and_said(tmp_path, capsys, 
     assert "could not be read, broken.tif, " in (tmp_path / "lab.yaml").read_text("utf-8")
 
 
+def test_what_lies_beside_a_recording_that_cannot_be_read_is_said_too(tmp_path, capsys, neurofinder):
+    folder = neurofinder.parent / "day1"
+    folder.mkdir()
+    (folder / "movie.isxd").write_bytes(b"x" * 1000)
+    (folder / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert main(["metadata", str(neurofinder.parent), "-o", str(tmp_path / "lab.yaml")]) == 0
+    assert "left out day1/cut.h5: beside a recording that failed" in capsys.readouterr().out
+
+
 def test_several_files_and_a_value_of_the_command_line_add_up(tmp_path, capsys, neurofinder):
     (tmp_path / "lab.yaml").write_text("NWBFile: {lab: Doe Lab}\nSubject: {sex: M}\n", "utf-8")
     (tmp_path / "t.csv").write_text(f"path,session,sex\n{neurofinder.name},s1,F\n", "utf-8")
@@ -78,3 +87,15 @@ def test_several_files_and_a_value_of_the_command_line_add_up(tmp_path, capsys, 
     assert main(["inspect", str(neurofinder), *words, "--set", "NWBFile.session_id=s2", "--json"]) == 0
     said = {field["key"]: field["value"] for field in json.loads(capsys.readouterr().out)["fields"]}
     assert (said["NWBFile.lab"], said["NWBFile.session_id"], said["Subject.sex"]) == ("Doe Lab", "s2", "F")
+
+
+@pytest.mark.parametrize("words", [[], ["--table", "-"], ["-o", "-"], ["-o", "lab.yaml", "--table", "-"]])
+def test_a_recording_that_cannot_be_read_is_said_beside_what_is_printed(words, tmp_path, capsys, monkeypatch, deepcad):
+    monkeypatch.chdir(tmp_path)
+    (deepcad.parent / "broken.tif").write_bytes(b"II*\0\x08\0\0\0" + b"\xff" * 20)
+    assert main(["metadata", str(deepcad.parent), *words]) == 0
+    out, errors = capsys.readouterr()
+    assert "left out broken.tif: " in errors
+    assert "left out" not in out
+    assert out.startswith("path,subject" if "--table" in words else "#  What is known of 1 recording")
+    assert all(not line.startswith(("wrote", "next")) for line in out.splitlines())

@@ -92,6 +92,14 @@ def test_findings_are_printed_for_each_file_and_as_json(folder, capsys):
     assert main(["dandi", "check", str(folder / "gone")]) == 2
 
 
+def test_what_mends_the_folder_of_a_batch_is_a_batch(folder, capsys):
+    (folder / PLACE).rename(folder / "x.nwb")
+    for words in ("convert RECORDING FOLDER --for dandi --set …", f"batch RECORDINGS {folder} --for dandi --overwrite"):
+        assert main(["dandi", "check", str(folder)]) == 1
+        assert f"--set means: nwbridge {words}" in capsys.readouterr().out
+        (folder / "results.jsonl").touch()
+
+
 def test_init_writes_dandiset_yaml_once(folder, capsys):
     assert main(["dandi", "init", str(folder), "--dandiset", "000123"]) == 0
     assert capsys.readouterr().out == f"wrote {folder / 'dandiset.yaml'}\n"

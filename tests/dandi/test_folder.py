@@ -1,12 +1,17 @@
 """What only shows among several files: names and objects twice, and what is no NWB file at all."""
 
 import shutil
+import zipfile
+from pathlib import Path
 
 import h5py
 import pytest
+import tifffile
 
+import nwbridge
 from nwbridge import BadSource
 from nwbridge.dandi.folder import check_folder, passes
+from nwbridge.plugins import installed
 
 
 def wrong(found):
@@ -70,6 +75,48 @@ def test_names_that_differ_only_in_capitals_are_refused(tmp_path, tools, client)
     assert wrong(check_folder(tmp_path))["sub-M/sub-M_ses-1.nwb"] == [
         "differs only in capitals from sub-m/sub-m_ses-1.nwb"
     ]
+
+
+def test_a_recording_that_was_written_under_two_names_is_refused_unless_a_name_says_why(tmp_path, client):
+    (tmp_path / "in").mkdir()
+    recording = installed().source("allen")[0].example(tmp_path / "in")
+    other = shutil.copy(recording, tmp_path / "in" / "100002.h5")
+    with h5py.File(other, "r+") as file:
+        file["ephys_raw"][0] += 1
+    root = tmp_path / "dandiset"
+    places = []
+    for path, animal in ((recording, "a"), (recording, "b"), (other, "c")):
+        given = {"Subject": {"subject_id": animal, "species": "Mus musculus"}}
+        places.append(nwbridge.convert(path, root, metadata=given, archive="dandi").out)
+    first, second, third = (Path(place).relative_to(root).as_posix() for place in places)
+    said = "holds the same recording as {}: the same values, of the same source files"
+    assert wrong(check_folder(root)) == {first: [said.format(second)], second: [said.format(first)], third: []}
+    named = Path(places[1].replace("_icephys", "_desc-again_icephys"))
+    Path(places[1]).rename(named)
+    assert wrong(check_folder(root))[first] == []
+
+
+def test_recordings_of_one_zip_have_its_digest_and_are_still_told_apart(tmp_path, client):
+    (tmp_path / "CCPs").mkdir()
+    cell = installed().source("dl-smlm")[0].example(tmp_path / "CCPs")
+    with zipfile.ZipFile(tmp_path / "CCPs.zip", "w") as archive:
+        for number, step in ((1, 1), (2, -1)):
+            for file in sorted(cell.iterdir()):
+                copy = shutil.copy(file, tmp_path)
+                if file.suffix == ".tif":
+                    tifffile.imwrite(copy, tifffile.imread(file)[..., ::step, :], photometric="minisblack")
+                archive.write(copy, f"CCPs/cell{number}/{file.name}")
+    root = tmp_path / "dandiset"
+    given = {"Subject": {"species": "Mus musculus"}}
+    for name in nwbridge.recordings(tmp_path / "CCPs.zip"):
+        nwbridge.convert(tmp_path / "CCPs.zip", root, only=name, metadata=given, archive="dandi")
+    found = check_folder(root)
+    digests = set()
+    for place in found:
+        with h5py.File(root / place) as file:
+            digests.add(tuple(file["analysis/source_files/sha256"].asstr()[:]))
+    assert (len(found), len(digests)) == (2, 1)
+    assert not [f for fs in found.values() for f in fs if "the same recording" in f.message]
 
 
 def test_leftovers_zarr_and_links_are_refused(two):

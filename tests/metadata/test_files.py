@@ -78,6 +78,22 @@ def test_an_identifier_stays_as_it_is_written(tmp_path, written):
     assert load(write(tmp_path, "a.yaml", f"Subject: {{subject_id: {written}}}"))["Subject"]["subject_id"] == written
 
 
+@pytest.mark.parametrize("written", ["0123", "7.10", "no", "~", "12:30.5", "2020-01-31", "1e3", "0x1F"])
+def test_an_animal_s_name_stays_as_it_is_written(tmp_path, written):
+    content = load(write(tmp_path, "a.yaml", f"Subjects:\n  {written}: {{sex: F}}\n"))
+    assert content == {"Subjects": {written: {"sex": "F"}}}
+
+
+def test_animals_whose_names_are_equal_as_numbers_are_two(tmp_path):
+    content = load(write(tmp_path, "a.yaml", "Subjects:\n  7.1: {sex: F}\n  7.10: {sex: M}\n"))
+    assert content == {"Subjects": {"7.1": {"sex": "F"}, "7.10": {"sex": "M"}}}
+
+
+def test_a_mapping_may_still_be_merged_into_another(tmp_path):
+    text = "Subjects:\n  m1: &m {sex: F}\n  m2: {<<: *m, age: P1D}\n"
+    assert load(write(tmp_path, "a.yaml", text))["Subjects"]["m2"] == {"sex": "F", "age": "P1D"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -124,3 +140,39 @@ def test_a_key_that_stands_twice_is_refused(tmp_path, name, text):
     (tmp_path / name).write_text(text, "utf-8")
     with pytest.raises(BadMetadata, match=r"twice|overwrite"):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("NWBFile:\n  lab: a\nSubject:\n  age: 30 days\n", "lab.yaml line 4: Subject.age is '30 days'; write P30D"),
+        ("# a\nSubject:\n  sex: F\n  spcies: x\n", "lab.yaml line 4: Subject has an unknown key spcies; did you mean"),
+        (
+            "Sessions:\n  - path: m1/a.tif\n  - path: m2/b.tif\n    NWBFile:\n      session_start_time: 2020-01-31\n",
+            "lab.yaml line 5: the entry m2/b.tif of Sessions: NWBFile.session_start_time is '2020-01-31', without a",
+        ),
+        (
+            "Sessions:\n  -\n    # path: left.tif\n  - path: b\n    Subject: {sex: F,\n      weight: 25 g}\n",
+            "lab.yaml line 6: the entry b of Sessions: Subject.weight is '25 g'; write 0.025 kg",
+        ),
+        ("Sessions:\n  - path: a\n  - Subject: {sex: F}\n", "lab.yaml line 3: entry 2 of Sessions lacks path"),
+        (
+            "Ophys:\n  ImagingPlane:\n    - location: a\n    - excitation_lambda: blue\n",
+            "lab.yaml line 4: Ophys.ImagingPlane.1.excitation_lambda is 'blue'; expected a number",
+        ),
+        ("Subjects:\n  m1: {sex: F}\n  m2:\n    date_of_birth: x\n", "lab.yaml line 4: Subjects.m2.date_of_birth is"),
+        ("Subjects:\n  m1:\n    subject_id: m2\n", "lab.yaml line 3: Subjects.m1.subject_id is 'm2'; leave it out"),
+    ],
+)
+def test_what_is_wrong_in_yaml_is_said_with_its_line_and_an_entry_by_its_path(tmp_path, text, said):
+    with pytest.raises(BadMetadata) as caught:
+        load(write(tmp_path, "lab.yaml", text))
+    assert str(caught.value).startswith(said)
+
+
+def test_a_space_that_was_left_after_a_hash_is_looked_for_in_the_line_before(tmp_path):
+    with pytest.raises(BadMetadata) as caught:
+        load(write(tmp_path, "lab.yaml", "Subject:\n   sex: F\n  age: P1D\n"))
+    assert str(caught.value) == (
+        "lab.yaml cannot be read: line 3, or the one before, is indented by other spaces than its neighbours"
+    )

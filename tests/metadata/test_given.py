@@ -127,14 +127,14 @@ def test_an_animal_without_keys_is_an_animal():
         ({"Subjects": {"m1": {"subject_id": "m2"}}}, "Subjects.m1.subject_id is 'm2'; leave it out: m1 is the id"),
         ({"Subjects": {"m1": {"date_of_birth": "2020-01-31"}}}, "Subjects.m1.date_of_birth is .*without a time zone"),
         ({"Subjects": {"a/b": {}}}, "Subjects is 'a/b'; expected text: each animal's subject_id"),
-        ({"Sessions": [{"Subject": {}}]}, "Sessions.0 lacks path"),
+        ({"Sessions": [{"Subject": {}}]}, "entry 1 of Sessions lacks path"),
         (
             {"Sessions": [{"path": "a", "subject": "m1"}]},
-            "Sessions.0 has an unknown key subject; did you mean Subj",
+            "the entry a of Sessions has an unknown key subject; did you mean Subj",
         ),
         (
             {"Sessions": [{"path": "a", "NWBFile": {"session_start_time": "2020-01-31T12:00:00"}}]},
-            "Sessions.0.NWBFile.session_start_time is .*without a time zone",
+            "the entry a of Sessions: NWBFile.session_start_time is .*without a time zone",
         ),
         (
             {"Pattern": "{subject}/x"},

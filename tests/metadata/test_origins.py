@@ -1,6 +1,7 @@
 """Each value has an origin, and what nobody states is named in the file."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import h5py
@@ -76,3 +77,21 @@ def test_the_file_names_what_nobody_stated(tmp_path, neurofinder):
         assert file.imaging_planes["ImagingPlane"].excitation_lambda == 920
         assert all(f"{key} ({UNKNOWN[key]})" in file.notes for key in unknown)
         assert not any(key in file.notes for key in UNKNOWN if key not in unknown)
+
+
+def test_what_repeats_the_source_stays_the_source_s():
+    stated = recording(subject=Subject("m1", "Mus musculus", sex="F"), lab="theirs", origins={"Subject.sex": "a.json"})
+    given = check({"Subject": {"sex": "F", "species": "Rattus norvegicus"}, "NWBFile": {"lab": "theirs", "virus": "x"}})
+    found = {field.key: field for field in fields(overlay(stated, given), given, stated)}
+    assert (found["Subject.sex"].origin, found["Subject.sex"].note) == ("source", "a.json")
+    assert found["NWBFile.lab"].origin == "source"
+    assert (found["Subject.species"].origin, found["Subject.species"].value) == ("user", "Rattus norvegicus")
+    assert found["NWBFile.virus"].origin == "user"
+
+
+def test_a_value_that_only_one_of_two_planes_states_is_the_user_s_for_the_other():
+    two, one, clamp = recording().elements
+    stated = replace(recording(), elements=(replace(two, plane=replace(two.plane, location="VISp")), one, clamp))
+    given = check({"Ophys": {"ImagingPlane": [{"location": "VISp"}]}})
+    found = fields(overlay(stated, given), given, stated)
+    assert [field.origin for field in found if field.key == "Ophys.ImagingPlane.location"] == ["user"]

@@ -176,10 +176,43 @@ def test_an_entry_that_means_no_recording_or_too_many_is_said(wanted, lines):
     assert unmatched(content, ["m1/a.tif", "m2/a.tif", ("set.h5", "x"), ("set.h5", "y")]) == lines
 
 
-def test_an_animal_that_no_recording_has_is_said():
-    content = check({"Subjects": {"mouse-1": {}, "mouse1": {}}})
-    lines = unmatched(content, ["a"], subjects=["mouse-1"])
-    assert lines == ["Subjects.mouse1 of the metadata is no animal of these recordings; did you mean mouse-1?"]
+def test_an_entry_that_fits_recordings_in_folders_with_colons_is_said():
+    lines = unmatched(check({"Sessions": [{"path": "x.tif"}]}), ["d::1/x.tif", "d::2/x.tif"])
+    assert len(lines) == 1
+    assert lines[0].startswith("x.tif of the metadata fits 2 recordings (d::1/x.tif, d::2/x.tif)")
+
+
+def test_accents_may_be_written_in_either_way():
+    content = check({"Pattern": "{subject_id}/*", "Sessions": [{"path": "m\u00fc/a.tif", "Subject": {"sex": "F"}}]})
+    for root in (None, "/u\u0308/in"):
+        said = for_path(content, "mu\u0308/a.tif", None, root)["Subject"]
+        assert said == {"subject_id": "m\u00fc", "sex": "F"}
+    assert unmatched(content, ["mu\u0308/a.tif"], "/u\u0308/in") == []
+
+
+def test_a_whole_path_means_no_file_deeper_down_that_only_ends_alike(tmp_path):
+    (tmp_path / "d").mkdir()
+    for path in ("x.tif", "d/x.tif"):
+        (tmp_path / path).touch()
+    rows = [{"path": "d/x.tif", "Subject": {"sex": "F"}}, {"path": "x.tif", "Subject": {"sex": "M", "age": "P1D"}}]
+    content = check({"Sessions": rows})
+    assert for_path(content, "d/x.tif", None, tmp_path) == {"Subject": {"sex": "F"}}
+    assert for_path(content, "x.tif", None, tmp_path) == {"Subject": {"sex": "M", "age": "P1D"}}
+    assert for_path(content, tmp_path / "d" / "x.tif") == {"Subject": {"sex": "F"}}  # where there is no root
+    assert unmatched(content, ["d/x.tif", "x.tif"], tmp_path) == []
+    (whole,) = check({"Sessions": [{"path": str(tmp_path / "d" / "x.tif")}]})["Sessions"]
+    assert unmatched({"Sessions": [whole]}, ["d/x.tif", "x.tif"], tmp_path) == []
+
+
+def test_of_thousands_of_entries_each_recording_gets_its_own_in_order():
+    entries = [{"path": f"d{n % 7}\\r{n}.tif", "Subject": {"subject_id": f"m{n}"}} for n in range(3000)]
+    entries[1000:1000] = [{"path": "*", "Subject": {"sex": "F", "subject_id": "all"}}]
+    content = check({"Sessions": entries})
+    for number, subject in ((3, "all"), (2500, "m2500")):
+        said = for_path(content, f"d{number % 7}/r{number}.tif")
+        assert said == {"Subject": {"sex": "F", "subject_id": subject}}
+    (line,) = unmatched(content, [f"d{n % 7}/r{n}.tif" for n in range(2999)])
+    assert line.startswith("d3\\r2999.tif of the metadata fits no recording")
 
 
 def test_a_single_conversion_takes_what_the_batch_s_document_says_of_it(tmp_path, neurofinder):
@@ -212,3 +245,27 @@ def test_the_document_names_the_source_and_its_options(deepcad):
     wrong = {"Sessions": [{"path": "*", "options": {"no_such": 1}}]}
     with pytest.raises(nwbridge.BadOption, match="deepcad has no option"):
         nwbridge.inspect(deepcad, metadata=wrong)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "better"),
+    [
+        ("m101/2024-03-01", "m101/2024-03-01/*"),  # a folder of recordings
+        ("m105", "m105/**"),
+        ("m105/*", "m105/**"),
+        ("2024-03-01/", "2024-03-01/*"),
+        ("m101/2024-03-01/x.tif", "m101/2024-03-01/y.tif"),
+    ],
+)
+def test_a_folder_s_recordings_are_offered_where_an_entry_names_the_folder(wanted, better):
+    paths = ["m101/2024-03-01/y.tif", "m101/2024-03-01/z.h5", "m105/d1/ideas_run", "m103/2024-03-05/plane1"]
+    (line,) = unmatched(check({"Sessions": [{"path": wanted}]}), paths)
+    assert line == f"{wanted} of the metadata fits no recording; did you mean {better}?"
+    assert unmatched(check({"Sessions": [{"path": better}]}), paths) == []
+
+
+def test_an_animal_that_is_nearly_listed_is_said_with_its_key(neurofinder):
+    given = {"Subjects": {"M101": {"sex": "F"}}, "Subject": {"subject_id": "m101"}}
+    (finding,) = [one for one in nwbridge.inspect(neurofinder, metadata=given).findings if one.check == "metadata"]
+    assert finding.message == "the animal m101 is not among the Subjects of the metadata"
+    assert finding.advice == "rename M101 there to m101, or give Subject.subject_id"

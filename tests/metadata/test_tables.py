@@ -81,13 +81,14 @@ def test_a_quoted_name_may_hold_the_separator(tmp_path):
         ("path,age\na,30 days\n", r"row 2 \(a\): Subject.age is '30 days'; write P30D"),
         ("path,subject\n,m1\n", "row 2 has no path"),
         ("path,subject\na,m1\na,m2\n", "row 3: a stands in row 2 too"),
+        ("path,subject\nd/a,m1\n.\\d\\a/,m2\n", "row 3: ./d/a/ stands in row 2 too"),
         ("path,subject\na,m1,F\n", "row 2 has a value in a column without a name"),
         ("path,\na,b\n", "row 2 has a value in a column without a name"),
         (
             "path,start_time\na,2020-01-31 12:00\n",
             r"row 2 \(a\): NWBFile.session_start_time is '2020-01-31 12:00', without a time zone; .*12:00:00\+01:00",
         ),
-        ("path,start_time\na,31.1.2020\n", r"row 2 \(a\): .*is '31.1.2020'; expected a date and time such as"),
+        ("path,start_time\na,31.1.2020\n", r"row 2 \(a\): .*is '31.1.2020'; expected 2020-01-31T00:00:00"),
         ('path,subject\n"a,b\n', "sessions.csv cannot be read as a table"),
         (
             "path,subject\nä,b\n".encode("latin-1"),
@@ -132,3 +133,51 @@ def test_a_row_reaches_the_file(tmp_path, neurofinder):
         file = io.read()
         assert (file.session_id, file.subject.subject_id, file.subject.sex) == ("s1", "m1", "F")
         assert file.session_start_time.isoformat() == "2020-01-31T12:00:00+01:00"
+
+
+def test_what_is_wrong_in_many_rows_is_said_at_once(tmp_path):
+    rows = [f"m{n},male,{n}.03.2024 12:00" for n in range(1, 21)]
+    with pytest.raises(BadMetadata) as caught:
+        load_table(table(tmp_path, "\n".join(["path,sex,start_time", *rows[:2], "ok,F,", *rows[2:], "m1,F,\n"])))
+    said = str(caught.value).removeprefix("sessions.csv ").split("; row ")
+    assert (
+        said[0]
+        == (
+            "row 2 (m1): NWBFile.session_start_time is '1.03.2024 12:00'; "
+            "expected 2024-03-01T12:00:00+01:00, with the time zone of the place"
+        )
+        or said[0] == "row 2 (m1): Subject.sex is 'male'; write M"
+    )
+    assert len(said) == 10
+    assert [line.split()[0] for line in said[1:]] == ["2", "3", "3", "5", "5", "6", "6", "7", "7"]
+    assert str(caught.value).endswith("; and 31 more")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "better"),
+    [
+        ("01.03.2024 12:00", "expected 2024-03-01T12:00:00+01:00, with the time zone of the place"),
+        ("31.1.2020", "expected 2020-01-31T00:00:00+01:00, with"),
+        ("1/31/2020 2:05 PM", "expected 2020-01-31T14:05:00+01:00, with"),
+        ("31/1/2020 12:00:30 am", "expected 2020-01-31T00:00:30+01:00, with"),
+        ("2/1/2020 9:00", "expected 2020-01-02T09:00:00+01:00 or 2020-02-01T09:00:00+01:00, with"),
+        ("2020/01/31 09:00", "expected 2020-01-31T09:00:00+01:00, with"),
+        ("31.13.2020 9:00", "expected a date and time such as"),
+        ("1.2.20 9:00", "expected a date and time such as"),
+        ("in May", "expected a date and time such as"),
+    ],
+)
+def test_a_spreadsheet_s_time_is_refused_with_how_to_write_it(tmp_path, written, better):
+    with pytest.raises(BadMetadata) as caught:
+        load_table(table(tmp_path, f"path,start_time\na,{written}\n"))
+    assert f"sessions.csv row 2 (a): NWBFile.session_start_time is '{written}'; {better}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [("mouse", "subject"), ("Animal", "subject"), ("file", "path"), ("date", "start_time"), ("Sesion", "session")],
+)
+def test_what_labs_call_a_column_is_known(tmp_path, column, meant):
+    with pytest.raises(BadMetadata, match=rf"sessions.csv has a column {column}; did you mean {meant}\?"):
+        load_table(table(tmp_path, f"path,{column}\na,b\n"))

@@ -4,15 +4,18 @@ import csv
 import io
 import math
 import re
+import shutil
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 from pynwb import NWBHDF5IO
 
 import nwbridge
 from nwbridge.cli.main import main
 from nwbridge.metadata import load
-from nwbridge.metadata.template import DANDI, EXAMPLES
+from nwbridge.metadata.template import ASKED, EXAMPLES, REQUIRED
 from nwbridge.plugins import installed
 
 SOURCES = ["allen", "caiman", "deepcad", "dl-smlm", "ideas", "neurofinder", "tiff"]
@@ -65,7 +68,8 @@ def test_a_template_says_what_the_source_says_and_marks_what_dandi_misses(name, 
             assert said == (field.value.isoformat() if hasattr(field.value, "isoformat") else plain(field.value))
         else:
             assert said == EXAMPLES[key]
-            marked = "required by DANDI" if field.key in DANDI else "recommended"
+            asked = "asked for by DANDI, which accepts the placeholder" if field.key in ASKED else "recommended"
+            marked = "required by DANDI" if field.key in REQUIRED else asked
             assert f"  #  {marked}: " in text.split(line)[0].splitlines()[-1]
 
 
@@ -130,7 +134,9 @@ def test_a_folder_s_template_filled_in_is_laid_over_each(lab, tmp_path):
     (tmp_path / "said.yaml").write_text(f"{defaults}Subjects:{animals}", "utf-8")
     for path in lab.glob("*/*"):
         said = {f.key: (f.value, f.origin) for f in nwbridge.inspect(path, metadata=tmp_path / "said.yaml").fields}
-        assert said["Subject.species"] == ("Mus musculus", "user")
+        stated = {f.key: f.value for f in nwbridge.inspect(path).fields if f.origin == "source"}
+        repeated = stated.get("Subject.species") == "Mus musculus"
+        assert said["Subject.species"] == ("Mus musculus", "source" if repeated else "user")
         assert (said["Subject.sex"], said["Subject.age"]) == (("F", "user"), ("P90D", "user"))
         assert said["NWBFile.institution"] == ("Example University", "user")
 
@@ -146,4 +152,42 @@ def test_a_table_has_a_row_for_each_recording_with_what_its_source_says(lab, tmp
     assert main(["metadata", str(lab), "--table", str(tmp_path / "t.csv")]) == 0
     for path in lab.glob("*/*"):
         before, after = (nwbridge.inspect(path, metadata=given).fields for given in ({}, tmp_path / "t.csv"))
-        assert [(f.key, f.value) for f in after] == [(f.key, f.value) for f in before]
+        assert [(f.key, f.value, f.note) for f in after] == [(f.key, f.value, f.note) for f in before]
+        user = [f.key for f in after if f.origin == "user"]
+        assert user == []  # a cell that was filled in from the source says what the source says
+
+
+def test_a_table_asks_for_a_rate_only_where_some_recording_lacks_it(deepcad, tmp_path, capsys):
+    values = np.random.default_rng(3).integers(0, 999, (12, 9, 14)).astype(np.uint16)
+    (tmp_path / "silent").mkdir()
+    tifffile.imwrite(tmp_path / "silent/norate.tif", values, photometric="minisblack")
+    assert main(["metadata", str(deepcad), "--table", "-"]) == 0
+    assert "rate" not in capsys.readouterr().out.splitlines()[0]
+    shutil.copy(deepcad, tmp_path / "silent")
+    assert main(["metadata", str(tmp_path / "silent"), "--table", str(tmp_path / "t.csv")]) == 0
+    text = (tmp_path / "t.csv").read_text("utf-8")
+    rows = {row["path"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert rows.pop("norate.tif")["Ophys.TwoPhotonSeries.rate"] == ""
+    ((path, row),) = rows.items()
+    stated = {f.key: f.value for f in nwbridge.inspect(tmp_path / "silent" / path).fields}
+    assert float(row["Ophys.TwoPhotonSeries.rate"]) == stated["Ophys.TwoPhotonSeries.rate"]
+    filled = [line + "30" if line.startswith("norate.tif") else line for line in text.splitlines()]
+    (tmp_path / "t.csv").write_text("\n".join(filled), "utf-8")
+    found = nwbridge.inspect(tmp_path / "silent/norate.tif", metadata=tmp_path / "t.csv")
+    assert ("Ophys.TwoPhotonSeries.rate", 30, "user") in facts(found)
+
+
+def test_only_what_dandi_refuses_a_file_without_is_called_required(tmp_path, capsys):
+    assert main(["metadata", str(example("tiff", tmp_path / "in"))]) == 0
+    text = capsys.readouterr().out
+    assert re.findall(r"required by DANDI: .*\n +# (\w+):", text) == ["species"]
+    asked = re.findall(r"asked for by DANDI, which accepts the placeholder: .*\n +# (\w+):", text)
+    assert sorted(asked) == ["age", "session_start_time", "sex", "subject_id"]
+
+
+def test_the_template_says_that_an_animal_s_key_is_its_name(lab, capsys):
+    assert main(["metadata", str(lab)]) == 0
+    before, _ = capsys.readouterr().out.split("\nSubjects:\n")
+    assert before.splitlines()[-1] == (
+        "#  An animal's key is its subject_id: where you give another below, rename the key here as well."
+    )

@@ -43,6 +43,33 @@ def test_the_last_line_of_a_job_tells_how_it_ended(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_job_is_one_entry_with_the_file_that_is_there(tmp_path):
+    for name in ("a.nwb", "old.nwb", "new.nwb", "shared.nwb"):
+        (tmp_path / name).touch()
+    lines(
+        tmp_path,
+        {"job": "a", "status": "written", "out": "a.nwb", "verified": True},
+        {"job": "a", "status": "failed", "out": "a.nwb"},
+        {"job": "a", "status": "skipped", "out": "a.nwb"},
+        {"job": "b", "status": "written", "out": "old.nwb"},
+        {"job": "b", "status": "written", "out": "new.nwb"},
+        {"job": "b", "status": "failed", "out": "other.nwb"},
+        {"job": "c", "status": "written", "out": "shared.nwb"},
+        {"job": "c", "status": "failed"},
+        {"job": "d", "status": "written", "out": "shared.nwb"},
+        {"job": "e", "status": "written", "out": "gone.nwb"},
+    )
+    found = entries([tmp_path], None, None)
+    told = [(e.name, e.line["status"], e.path and e.path.name, [p.name for p in e.earlier]) for e in found]
+    assert told == [
+        ("a", "written", "a.nwb", []),
+        ("b", "failed", "new.nwb", ["old.nwb"]),
+        ("c", "failed", None, []),
+        ("d", "written", "shared.nwb", []),
+        ("e", "written", None, []),
+    ]
+
+
 def test_passes_over_lines_that_a_killed_run_left_half_written(tmp_path):
     lines(tmp_path, {"job": "a", "status": "failed"})
     with (tmp_path / "results.jsonl").open("ab") as file:

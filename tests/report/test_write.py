@@ -1,7 +1,5 @@
-import functools
 import itertools
 import json
-import os
 import re
 import shutil
 from datetime import UTC, datetime
@@ -14,9 +12,9 @@ from recordings import lazy
 
 import nwbridge
 from nwbridge import report
+from nwbridge.processes.pool import Pool
 from nwbridge.report import work
-from nwbridge.report.detail import detail_of
-from nwbridge.report.recording import draw
+from nwbridge.report.entries import Entry
 
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\"&="
@@ -273,7 +271,7 @@ def test_tells_how_a_batch_went(tmp_path, save, imaging, page_of):
     assert facts["Compression"].startswith(f"{result.array_bytes / result.file_bytes:.2g} : 1")
     assert "nwbridge-memory 1" in one.text
     assert "given by you" in one.text
-    assert two.one("p", class_="trouble").text == "two.tif is cut off Tried 3 times."
+    assert two.one("p", class_="trouble").text == "two.tif is cut off. Tried 3 times."
     assert [tile.attributes["data-for"] for tile in page.one("ul", class_="grid").children] == ["r0", "r1"]
 
 
@@ -436,13 +434,33 @@ def test_a_page_of_nothing_is_asked_for_by_a_batch_only(tmp_path, page_of):
         report.write([], tmp_path / "a.html")
 
 
-def test_a_process_that_dies_costs_its_own_recording_only(save, imaging):
-    good, detail = Path(save(*imaging).out), detail_of(3)
-    killer = functools.partial(os._exit, 9)
-    killer.number, killer.path, killer.check = 1, Path("killer.nwb"), False
-    jobs = [work._Job(0, good, "x", detail, False), killer, work._Job(2, good, "y", detail, False)]
-    found = {}
-    work._in_processes(jobs, 2, found, lambda *_: None)
-    assert found[0] == draw(good, detail, "r0", "x", check=False)
+MORTAL = """
+import os
+from nwbridge.report import work
+
+def perform(task, shared, progress):
+    if task["name"] == "killer":
+        os._exit(9)
+    return work.perform(task, shared, progress)
+"""
+
+
+def test_a_process_that_dies_costs_its_own_recording_only(save, imaging, tmp_path, monkeypatch):
+    good = Path(save(*imaging).out)
+    killer = shutil.copy(good, tmp_path / "killer.nwb")
+    (tmp_path / "mortal.py").write_text(MORTAL, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = Pool(2, "mortal:perform")
+    try:
+        found = work.draw_all(
+            [Entry("x", good), Entry("killer", Path(killer)), Entry("y", good)],
+            2,
+            check=False,
+            progress=lambda *_: None,
+            executor=pool,
+        )
+    finally:
+        pool.close()
+    assert found[0] == work.draw_all([Entry("x", good)] * 3, 1, check=False, progress=lambda *_: None)[0]
     assert found[2].figures
     assert found[1].trouble == "killer.nwb ended the process that read it: the file is damaged"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nwbridge.batch.pool import Event
 from nwbridge.errors import BadOption, MissingDependency, NwbridgeError
+from nwbridge.processes.pool import Event
 from nwbridge.version import __version__
 
 TOPIC = "nwbridge"
@@ -45,7 +45,13 @@ class Cluster:
     def _check_workers(self, address: str) -> None:
         with suppress(TimeoutError):
             self._client.wait_for_workers(1, timeout=PATIENCE_S)
-        found = self._client.run(_version)
+        try:
+            found = self._client.run(_version)
+        except Exception as error:  # whatever stops a worker from loading it
+            words = " ".join(str(error).split())
+            raise NwbridgeError(
+                f"a Dask worker of {address} cannot load nwbridge ({words}): install nwbridge {__version__} there"
+            ) from error
         if not found:
             raise NwbridgeError(
                 f"the Dask scheduler at {address} has no workers: start some with dask worker {address}"

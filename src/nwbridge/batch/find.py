@@ -52,6 +52,7 @@ class Search:
     recordings: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)  # files that belong to no recording
+    beside: list[str] = field(default_factory=list)  # files that may be part of a recording that failed
     nwb: list[str] = field(default_factory=list)  # files that are NWB already
     links: list[str] = field(default_factory=list)  # links that were not followed
 
@@ -62,14 +63,13 @@ class Search:
     def look(self, path: Path, beside: frozenset[str] | None = None) -> None:
         """Claim a path, or what lies in it.
 
-        In the folder of a recording that failed, whatever no source but those `beside` knows is part of it.
+        In the folder of a recording that failed, whatever no source but those `beside` knows may be part of it.
         """
         if self._passed_over(path):
             return
         folder = path.is_dir()
-        found = self._claims(path)
-        if beside is not None:
-            found = [claim for claim in found if not claim.fallback and claim.source not in beside]
+        claims = self._claims(path)
+        found = claims if beside is None else _of_others(claims, beside)
         if found and not (folder and self._named_inside(path)):
             self.claims.append(found)
         elif folder and path.suffix == ".zarr":  # thousands of files that are one
@@ -77,8 +77,8 @@ class Search:
         elif folder:
             for entry in self._entries(path):
                 self.look(entry, beside)
-        elif beside is None and self.relative(path) not in self.nwb:
-            self._unrecognized(path)
+        else:
+            self._unclaimed(path, claims, beside)
 
     def settle(self, group: Sequence[Claim], answers: Sequence[Answer]) -> None:
         """Take what the claims on one path described, or look deeper."""
@@ -103,7 +103,7 @@ class Search:
 
     def _lies_deeper(self, path: Path, claim: Claim, answer: Answer) -> bool:
         """Whether a claim on a folder adds nothing to what the source claims in it."""
-        ours = [one for one in answer.get("recordings", ()) if "error" not in one]
+        ours = [one for one in answer.get("recordings", ()) if "files" in one]
         folders = tuple(str(path / name) + os.sep for name in claim.inner)
         if folders and all(file.startswith(folders) for one in ours for file in _files(one)):
             return True
@@ -128,7 +128,8 @@ class Search:
     def _look_beside(self, path: Path, pairs: Sequence[tuple[Claim, Answer]]) -> None:
         """Look at what lies in a recording's folder and is no part of it."""
         used = {file for _, answer in pairs for one in answer.get("recordings", ()) for file in _files(one)}
-        failed = any("error" in one for _, answer in pairs for one in (answer, *answer.get("recordings", ())))
+        told = [one for _, answer in pairs for one in answer.get("recordings", (answer,))]
+        failed = any("files" not in one for one in told)  # what the metadata got wrong is read all the same
         sources = frozenset(claim.source for claim, _ in pairs)
         inner = {name for claim, _ in pairs for name in claim.inner}
         self._rest(path, used, inner, sources if failed else None)
@@ -147,11 +148,21 @@ class Search:
                 self._look_at_rest(entry, beside)
 
     def _look_at_rest(self, file: Path, beside: frozenset[str] | None) -> None:
-        found = [c for c in self._claims(file) if not c.fallback and c.source not in (beside or ())]
-        if found:
+        claims = self._claims(file)
+        if found := _of_others(claims, beside or frozenset()):
             self.claims.append(found)
-        elif beside is None and self.relative(file) not in self.nwb:
+        else:
+            self._unclaimed(file, claims, beside)
+
+    def _unclaimed(self, file: Path, claims: Sequence[Claim], beside: frozenset[str] | None) -> None:
+        """Note a file that nobody takes; what those `beside` would take is part of what failed."""
+        name = self.relative(file)
+        if name in self.nwb:
+            return
+        if beside is None:
             self._unrecognized(file)
+        elif not any(claim.source in beside for claim in claims):
+            self.beside.append(name)
 
     def _claims(self, path: Path) -> list[Claim]:
         matches = self._matches(path)
@@ -257,6 +268,10 @@ def start(root: Path, out: Path, registry: Registry, content: Metadata, source: 
 
 def _files(one: Mapping[str, Any]) -> Iterator[str]:
     return (file for file, *_ in one.get("files", ()))
+
+
+def _of_others(claims: Sequence[Claim], sources: frozenset[str]) -> list[Claim]:
+    return [claim for claim in claims if not claim.fallback and claim.source not in sources]
 
 
 def _rivals(pairs: Sequence[tuple[Claim, Answer]]) -> list[tuple[Claim, Answer]]:

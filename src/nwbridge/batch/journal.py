@@ -19,23 +19,29 @@ BALLAST_BYTES = 1 << 20  # room for the stories that are told when the disk is f
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+Told = dict[tuple[str, str | None], dict[str, Any]]
+
+
 class Journal:
     """The lines of a folder of results; only one process may write them at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
         """Make and lock the folder; CannotWrite where that fails, or where another batch works on it."""
-        self.path = folder / NAME
+        self.path, self._root = folder / NAME, root
         self._ballast = folder / _BALLAST
-        self.started: dict[str, dict[str, Any]] = {}  # of each job the last line that says so
-        self.written: dict[str, dict[str, Any]] = {}
+        self.started: Told = {}  # of each job and its file the last line that says so
+        self.written: Told = {}
+        self.failed: Told = {}
+        self.last: dict[str, dict[str, Any]] = {}  # the last word on each job
+        self.files: dict[str, set[str]] = {}  # that a job has become, by one name or another
         self._lock: int | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder / _LOCK)
-            for line in read(self.path):
-                self._note(line)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             self._mend()
+            for line in read(self.path):
+                self._note(line)
             self._put_ballast()
         except OSError as error:
             self._unlock()
@@ -45,8 +51,9 @@ class Journal:
             raise
 
     def append(self, line: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a line, with the time, so that it outlives whatever comes; return it."""
+        """Write a line, with the time and the recordings' root, so that it outlives whatever comes; return it."""
         full = dict(line) | {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        full |= {"root": str(self._root)} if self._root else {}
         data = json.dumps(full, default=str, allow_nan=False).encode() + b"\n"
         try:
             self._write(data)
@@ -66,8 +73,14 @@ class Journal:
 
     def _note(self, line: dict[str, Any]) -> None:
         job, status = line.get("job"), line.get("status")
-        if isinstance(job, str) and status in ("started", "written"):
-            (self.started if status == "started" else self.written)[job] = line
+        if not isinstance(job, str) or status not in ("started", "written", "failed", "gone"):
+            return
+        if status != "started":
+            self.last[job] = line
+        if status != "gone":
+            getattr(self, status)[job, line.get("out")] = line
+            if status == "written" and isinstance(line.get("out"), str):
+                self.files.setdefault(job, set()).add(line["out"])
 
     def _write(self, data: bytes) -> None:
         """Append all or nothing."""
@@ -109,10 +122,14 @@ class Journal:
 
     def _unlock(self) -> None:
         if self._lock is not None:
+            if os.name == "posix":  # while it is ours: afterwards it may be another's
+                with suppress(OSError):
+                    (self.path.parent / _LOCK).unlink()
             os.close(self._lock)
             self._lock = None
-            with suppress(OSError):
-                (self.path.parent / _LOCK).unlink()
+            if os.name != "posix":  # where an open file cannot be removed, by us or from others
+                with suppress(OSError):
+                    (self.path.parent / _LOCK).unlink()
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -123,7 +140,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         return []
     found = []
     for text in data.split(b"\n"):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             line = json.loads(text)
             if isinstance(line, dict):
                 found.append(line)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,11 +52,11 @@ def job_id(path: str, name: str | None) -> str:
 def request(one: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, str]:
     """Return what a result depends on, as digests by what they are of: equal where nothing has to be done again."""
     how = [one["source"], one["options"], one["name"]]
-    how += [shared[key] for key in ("first", "chunks", "compression", "archive")]
+    how += [shared[key] for key in ("first", "chunks", "compression")]
     files = [[Path(file).name, *state] for file, *state in one["files"]]
     versions = ", ".join(" ".join(pair) for pair in one["made_by"])
     return {
-        "metadata": _digest(one["metadata"]),
+        "metadata": _digest(one["said"]),
         "options": _digest(how),
         "files": _digest(files),
         "versions": versions,
@@ -67,7 +69,7 @@ def _digest(value: Sequence[Any] | Mapping[str, Any]) -> str:
 
 def jobs(recordings: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[Job]:
     """Return a job for each recording; BadOption where two would get one name."""
-    made_ = [Job(job_id(one["path"], one["name"]), one, request(one, shared)) for one in recordings]
+    made_ = [Job(name, one, request(one, shared)) for name, one in _named(list(recordings))]
     made_.sort(key=lambda job: job.id)
     places: dict[str, list[Job]] = {}
     for job in made_:
@@ -77,15 +79,35 @@ def jobs(recordings: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]) -> 
         one, other, *rest = alike[0]
         more = f" (and {len(rest)} more)" if rest else ""
         others = f"; {len(alike) - 1} more names are given twice" if len(alike) > 1 else ""
+        pattern = f" or from their paths (--pattern '{level}')" if (level := _level(alike[0])) else ""
         raise BadOption(
             f"{one.id} and {other.id}{more} would both become {other.out}: give them a session_id each, in a table of "
-            f"sessions (--metadata sessions.csv) or from their paths (--pattern '{{session_id}}'){others}"
+            f"sessions (--metadata sessions.csv){pattern}{others}"
         )
     return made_
 
 
-def refuse_unmatched(content: metadata.Metadata, search: Any, found: Sequence[Job]) -> None:
-    """Raise BadMetadata for what the lab says of recordings that are not there."""
+def _level(several: Sequence[Job]) -> str:
+    """Return a pattern that reads different sessions from the paths of some jobs, or "" where none would."""
+    parts = [Path(job.one["path"]).with_suffix("").parts[::-1] for job in several]
+    for depth in range(min(map(len, parts))):
+        if len({one[depth].casefold() for one in parts}) == len(parts):
+            return "{session_id}" + "/*" * depth
+    return ""
+
+
+def _named(recordings: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the recordings, each with a name of its own: of several in one folder, with their sources."""
+    names = [job_id(one["path"], one["name"]) for one in recordings]
+    again = Counter(names)
+    names = [f"{n} ({one['source']})" if again[n] > 1 else n for n, one in zip(names, recordings, strict=True)]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise BadOption(f"two recordings would both be called {twice[0]} in the results: rename one of them")
+    return list(zip(names, recordings, strict=True))
+
+
+def refuse_unmatched(content: metadata.Metadata, search: Any, found: Sequence[Job]) -> tuple[str, ...]:
+    """Raise BadMetadata for what the lab says of recordings that are not there; return doubts about the rest."""
     paths: list[str | Path | tuple[str | Path, str | None]] = []
     for path, name in [(job.one["path"], job.one["name"]) for job in found] + [
         (one["path"], one["name"]) for one in search.failed
@@ -95,20 +117,23 @@ def refuse_unmatched(content: metadata.Metadata, search: Any, found: Sequence[Jo
     if lines := metadata.unmatched(content, paths, above):
         more = f"; and {len(lines) - 1} more" if len(lines) > 1 else ""
         raise BadMetadata(f"{lines[0]}{more}")
+    animals = [job.one.get("subject_id") or job.one["session_id"] for job in found]
+    return tuple(metadata.doubts(content, paths, above, animals))
 
 
 def decide(job: Job, journal: Journal, folder: Path, *, verify: bool, overwrite: bool) -> str:
     """Return what to do: `write`, `replace`, `finished`, or why the file that is there is in the way."""
     out = folder / job.out
+    if not overwrite and (before := _other_name(job, journal, folder)):
+        return f"it was written as {before}, when the metadata named it so: say --overwrite to replace that file"
     if not out.exists():
         return "write"
-    written = journal.written.get(job.id)
+    written = journal.written.get((job.id, job.out))
     if written is not None and _is_same(out, written):
         if written.get("request") == job.request:
             return "finished" if written.get("verified") or not verify else "replace"
         return "replace" if overwrite else _changed(job, written)
-    started = journal.started.get(job.id)
-    if overwrite or (started is not None and made_since(out, datetime.fromisoformat(started["since"]))):
+    if overwrite or _left(job, journal, out):
         return "replace"
     if written is not None:
         return f"its file was changed after it was written ({job.out}): move it away, or say --overwrite"
@@ -117,10 +142,46 @@ def decide(job: Job, journal: Journal, folder: Path, *, verify: bool, overwrite:
 
 def begun(job: Job, journal: Journal, folder: Path, what: str) -> str:
     """Return since when a file of the job's is ours: an earlier run's, where that run left one without a word."""
-    started = journal.started.get(job.id)
-    if what == "replace" and started and made_since(folder / job.out, datetime.fromisoformat(started["since"])):
-        return str(started["since"])
-    return datetime.now(UTC).isoformat()
+    since = _left(job, journal, folder / job.out) if what == "replace" else None
+    return since or datetime.now(UTC).isoformat()
+
+
+def _other_name(job: Job, journal: Journal, folder: Path) -> str | None:
+    """Return another name under which the same recording is there already, since nobody wants it twice."""
+    for name in sorted(journal.files.get(job.id, set()) - {job.out}):
+        line = journal.written[job.id, name]
+        same = (line.get("request") or {}).get("files") == job.request["files"]  # or of another folder, of like paths
+        if same and (folder / name).exists() and _is_same(folder / name, line):
+            return name
+    return None
+
+
+def remove_other_names(job: Job, journal: Journal, folder: Path) -> None:
+    """Remove what a job wrote under another name, once it has written the file that takes its place."""
+    while before := _other_name(job, journal, folder):
+        (folder / before).unlink()
+        with suppress(OSError):  # other sessions of the animal are there
+            (folder / before).parent.rmdir()
+
+
+def _left(job: Job, journal: Journal, out: Path) -> str | None:
+    """Return since when a file is ours that a run which was killed left without a word, or None where it is not ours.
+
+    Once the run has said that it wrote the file, that is told of; what came after it failed is of somebody else.
+    """
+    key, never = (job.id, job.out), {"time": datetime.min.replace(tzinfo=UTC).isoformat()}
+    started = journal.started.get(key)
+    if started is None:
+        return None
+    try:
+        since, begun_ = (datetime.fromisoformat(started[key]) for key in ("since", "time"))
+        written, failed = (
+            datetime.fromisoformat(lines.get(key, never)["time"]) for lines in (journal.written, journal.failed)
+        )
+        told = written >= begun_ or (failed >= begun_ and made_since(out, failed))
+        return str(started["since"]) if made_since(out, since) and not told else None
+    except (KeyError, TypeError, ValueError):  # somebody has edited the results
+        return None
 
 
 def _is_same(out: Path, line: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +13,19 @@ from nwbridge import metadata as metadata_
 from nwbridge import processors
 from nwbridge.batch.find import Search, start
 from nwbridge.batch.journal import Journal
-from nwbridge.batch.plan import Job, begun, decide, jobs, refuse_unmatched
-from nwbridge.batch.pool import Event, Pool
+from nwbridge.batch.plan import Job, jobs, refuse_unmatched, remove_other_names
+from nwbridge.batch.resume import left
 from nwbridge.batch.told import BatchResult, Line, failed, failures, planned, result
+from nwbridge.dandi import gate
 from nwbridge.errors import BadOption, NotRecognized
 from nwbridge.metadata import Metadata
 from nwbridge.nwb.chunks import COMPRESSIONS
 from nwbridge.plugins import installed
+from nwbridge.processes.pool import Event, Pool
+from nwbridge.report import write
 
 REPORT = "report.html"
+WORK = "nwbridge.batch.work:perform"
 Tell = Callable[[Event], None]
 
 
@@ -85,6 +90,7 @@ def convert_all(
     """
     root, out = Path(os.path.realpath(root)), Path(os.path.abspath(out))  # noqa: PTH100 links keep their names
     _check(root, out, workers, threads, chunks, compression)
+    gate.check_archive(archive)
     content = metadata_.load(Path(metadata)) if isinstance(metadata, Path | str) else metadata_.check(metadata or {})
     shared: dict[str, Any] = {
         "root": str(root),
@@ -105,15 +111,16 @@ def convert_all(
         found = jobs(search.without_parts(), shared)
         if not found and not search.failed:
             raise NotRecognized(_nothing(search))
-        refuse_unmatched(content, search, found)
+        notes = refuse_unmatched(content, search, found)
         if dry_run:
-            return result(search, out, [*map(planned, found), *failures(search)], ())
+            return replace(result(search, out, [*map(planned, found), *failures(search)], ()), notes=notes)
         shared["threads"] = threads or (1 if dask else None)  # what else a Dask worker does, we do not know
-        return _convert(search, found, executor, shared, overwrite=overwrite, report=report, tell=tell)
+        made = _convert(search, found, executor, shared, overwrite=overwrite, report=report, tell=tell)
+        return replace(made, notes=notes)
     finally:
-        left = executor.running()
+        unfinished = executor.running()
         executor.close()
-        for task in left:
+        for task in unfinished:
             if "out" in task:
                 _clean(out / task["out"])
 
@@ -135,6 +142,8 @@ def _check(
 
 
 def _nothing(search: Search) -> str:
+    if not search.unknown and not search.nwb and not search.links:
+        return f"{search.root} is empty: give the folder that holds the recordings"
     also = f", and {len(search.nwb)} that are NWB already (--source nwb takes them)" if search.nwb else ""
     count = f"{len(search.unknown)} file{'' if len(search.unknown) == 1 else 's'} that no installed source recognizes"
     return f"{search.root} holds no recording, but {count}{also}; nwbridge plugins lists what is installed"
@@ -142,7 +151,7 @@ def _nothing(search: Search) -> str:
 
 def _executor(dask: str | None, workers: int) -> Executor:
     if dask is None:
-        return Pool(workers)
+        return Pool(workers, WORK)
     from nwbridge.batch.cluster import Cluster
 
     return Cluster(dask, workers)
@@ -178,34 +187,18 @@ def _convert(
     tell: Tell,
 ) -> BatchResult:
     out = search.out
-    journal = Journal(out)
+    journal = Journal(out, search.root)
     try:
-        lines = {line["job"]: journal.append(line) for line in failures(search)}
-        for line in lines.values():
-            tell(Event("line", {}, line))
-        finished: list[str] = []
-        waiting: list[tuple[Job, str]] = []
-        for job in found:
-            what = decide(job, journal, out, verify=shared["verify"], overwrite=overwrite)
-            if what == "finished":
-                finished.append(job.id)
-                lines[job.id] = journal.written[job.id]
-            elif what in ("write", "replace"):
-                waiting.append((job, what))
-            else:
-                lines[job.id] = journal.append(failed(job, {"error": "CannotWrite", "message": what}))
-        waiting.sort(key=lambda pair: -pair[0].size)  # the long ones first, so that none is left over at the end
-        tell(Event("planned", {}, {"jobs": len(waiting), "finished": len(finished)}))
-        threads = shared["threads"] or max(1, processors.usable() // max(1, min(executor.size, len(waiting))))
-        tasks = [
-            (job, job.task(threads, begun(job, journal, out, what), overwrite=what == "replace"))
-            for job, what in waiting
-        ]
-        lines |= _run(tasks, executor, shared, journal, tell)
+        todo = left(search, found, journal, shared, overwrite=overwrite)
+        for line in todo.lines.values():
+            if line["status"] == "failed":
+                tell(Event("line", {}, line))
+        tasks = todo.tasks(journal, shared, executor.size)
+        tell(Event("planned", {}, {"jobs": len(tasks), "finished": len(todo.finished) - len(todo.unchecked)}))
+        lines = todo.lines | _run(tasks, executor, shared, journal, tell)
         told = [lines[key] for key in sorted(lines)]
-        executor.close()  # the report has processes of its own
-        page = _report(told, out, tell) if report else None
-        return result(search, out, told, tuple(finished), str(journal.path), page)
+        page = _report(told, out, executor, tell) if report else None
+        return result(search, out, told, tuple(todo.finished), str(journal.path), page)
     finally:
         journal.close()
 
@@ -223,36 +216,37 @@ def _run(
     for event in executor.run([task for _, task in waiting], shared):
         job = of[event.task["job"]]
         tell(event)
-        if event.what == "started":
+        if event.what == "started" and event.task["do"] == "convert":
             start_ = {"job": job.id, "status": "started", "path": job.one["path"], "out": job.out}
             journal.append({**start_, "since": event.task["since"], "request": job.request, **event.values})
         elif event.what == "done":
-            if "error" in event.values:
-                line = failed(job, event.values)
-                if event.values["error"] == "WorkerDied":
-                    _clean(Path(shared["out"], job.out))
-            else:
-                line = {"job": job.id, "status": "written", **event.values, "request": job.request}
-                if not Path(shared["out"], job.out).exists():
-                    message = (
-                        f"{shared['out']} is not the same folder for the worker that wrote: give one that both see"
-                    )
-                    line = failed(job, {"error": "CannotWrite", "message": message})
-            lines[job.id] = journal.append(line)
+            before = journal.written[job.id, job.out] if event.task["do"] == "check" else {}
+            lines[job.id] = journal.append(_line(job, before, event.values, shared))
+            if lines[job.id]["status"] == "written":
+                remove_other_names(job, journal, journal.path.parent)
             tell(Event("line", event.task, lines[job.id]))
     return lines
 
 
-def _report(lines: Sequence[Line], out: Path, tell: Tell) -> str | None:
+def _line(job: Job, before: Line, values: Mapping[str, Any], shared: Mapping[str, Any]) -> Line:
+    """Return what became of a job, of whose file an earlier line said what stands in `before`."""
+    out = Path(shared["out"], job.out)
+    if "error" in values:
+        if values["error"] == "WorkerDied":
+            _clean(out)
+        return failed(job, values)
+    if not out.exists():
+        message = f"{shared['out']} is not the same folder for the worker that wrote: give one that both see"
+        return failed(job, {"error": "CannotWrite", "message": message})
+    return {"job": job.id, "status": "written", **before, **values, "request": job.request}
+
+
+def _report(lines: Sequence[Line], out: Path, executor: Executor, tell: Tell) -> str | None:
     """Make the page; that it fails does not harm the files."""
-    try:
-        from nwbridge.report import write
-    except ImportError:
-        return None
     page = out / REPORT
     tell(Event("report", {}, {}))
     try:
-        write([], page, results=list(lines), root=out, overwrite=True)
+        write([], page, results=list(lines), root=out, overwrite=True, executor=executor)
     except Exception as error:  # noqa: BLE001 whatever it is, the files are there
         tell(Event("note", {}, {"message": f"the report was not made: {error}"}))
         return None

@@ -22,10 +22,12 @@ class BatchResult:
     lines: tuple[Line, ...]  # the last word on each recording, as in results.jsonl; or `planned`
     finished: tuple[str, ...]  # jobs that an earlier run had finished
     unknown: tuple[str, ...]  # files that belong to no recording
+    beside: tuple[str, ...]  # files that may be part of a recording that failed
     nwb: tuple[str, ...]  # files that are NWB already
     links: tuple[str, ...]  # links that were not followed
     results: str | None = None
     report: str | None = None
+    notes: tuple[str, ...] = ()  # doubts about what the lab says of them all
 
     @property
     def failed(self) -> tuple[Line, ...]:
@@ -34,8 +36,8 @@ class BatchResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every recording has its file and no finding is an error."""
-        return not self.failed and all(line.get("ok", True) for line in self.lines)
+        """Whether every recording has its file and no finding is an error; of a dry run, whether it could."""
+        return not self.failed and all(line.get("ok", True) and not line.get("lacks") for line in self.lines)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -77,6 +79,7 @@ def result(
         tuple(sorted(lines, key=lambda line: line["job"])),
         finished,
         tuple(sorted(search.unknown)),
+        tuple(sorted(search.beside)),
         tuple(sorted(search.nwb)),
         tuple(sorted(search.links)),
         results,

@@ -6,16 +6,23 @@ import json
 import os
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nwbridge import metadata
+from nwbridge.conversion import convert
+from nwbridge.dandi import gate
 from nwbridge.description import Reading, named, read_each
-from nwbridge.errors import BadSource, CannotWrite, MissingMetadata, NwbridgeError
+from nwbridge.draft import lay_out, layout_for, of_many
+from nwbridge.errors import BadMetadata, BadSource, CannotWrite, MissingMetadata, NwbridgeError
+from nwbridge.model import Finding
 from nwbridge.nwb.made import made, made_since
 from nwbridge.options import flags
-from nwbridge.plugins import Plugin, call, installed
+from nwbridge.plugins import installed
+from nwbridge.report.work import DRAW
+from nwbridge.report.work import perform as draw
 
 Progress = Callable[[str, int, int], None]
 Values = dict[str, Any]
@@ -23,10 +30,12 @@ Values = dict[str, Any]
 
 def perform(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progress) -> Values:
     """Do what a task says; a failure is a result with `error` and `message`."""
+    if task["do"] == DRAW:
+        return draw(task, shared, progress)
     try:
         if not Path(shared["root"]).exists():
             raise BadSource(f"{shared['root']} is not there: a worker has to see the recordings by the same path")
-        return {"describe": _describe, "convert": _convert}[task["do"]](task, shared, progress)
+        return {"describe": _describe, "convert": _convert, "check": _check}[task["do"]](task, shared, progress)
     except NwbridgeError as error:
         return failure(error)
     except MemoryError:
@@ -40,7 +49,7 @@ def perform(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progre
 
 def failure(error: NwbridgeError) -> Values:
     """Return an error as plain values."""
-    return {"error": type(error).__name__, "message": str(error)}
+    return {"error": type(error).__name__, "message": of_many(str(error))}
 
 
 def _describe(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progress) -> Values:
@@ -58,20 +67,36 @@ def _describe(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Prog
         said = metadata.for_path(content, speaks, name, above)
         return {key: value for key, value in said.items() if key not in ("source", "options")}
 
-    found = []
+    plain: dict[str | None, Values] = {}  # of those that the metadata refuse: what they are made of
+    found: list[Values] = []
     for name, reading in read_each(path, task["source"], options, given, shared["first"]):
-        if isinstance(reading, NwbridgeError):
-            found.append({"name": name, **failure(reading)})
-            continue
         try:
+            if isinstance(reading, NwbridgeError):
+                raise reading
             found.append(
                 {"name": name, "evidence": task["evidence"], **_described(reading, given(name), options, shared)}
             )
+        except BadMetadata as error:
+            if name not in plain:
+                plain = _made_of(path, task["source"], options)
+            found.append({"name": name, **failure(error), **plain.get(name, {})})
         except NwbridgeError as error:
             found.append({"name": name, **failure(error)})
     if not found:
         raise BadSource(f"{relative} holds no recording that can be converted")
     return {"recordings": found}
+
+
+def _made_of(path: Path, source: str, options: Values) -> dict[str | None, Values]:
+    """Return the files of each recording of a path, whatever the metadata say of it."""
+    readings = read_each(path, source, options, lambda _: {}, None)
+    return {name: {"files": _files(one)} for name, one in readings if not isinstance(one, NwbridgeError)}
+
+
+def _files(reading: Reading) -> list[list[Any]]:
+    """Return each file of a recording with its size and time."""
+    files = reading.session.files
+    return [[os.path.abspath(file), *_state(file)] for file in files]  # noqa: PTH100  no links followed
 
 
 def _described(reading: Reading, given: metadata.Metadata, options: Values, shared: Mapping[str, Any]) -> Values:
@@ -87,22 +112,22 @@ def _described(reading: Reading, given: metadata.Metadata, options: Values, shar
         "out": str(layout(session)),
         "options": options,
         "metadata": given,
+        "said": reading.given,  # of these, what speaks of this recording and its animal
         "made_by": [list(pair) for pair in reading.made_by],
-        "files": [[os.path.abspath(file), *_state(file)] for file in session.files],  # noqa: PTH100 no links followed
+        "files": _files(reading),
         "missing": missing if shared["plan"] else [],
-        "lacks": _lacks(reading) if shared["plan"] else "",
+        "lacks": _lacks(reading, shared["archive"]) if shared["plan"] else "",
     }
 
 
-def _lacks(reading: Reading) -> str:
-    """Return what refuses the recording because nobody says it, as its rate; nothing is written."""
-    from nwbridge.nwb.build import Layout, build
-
-    plugin: Plugin = reading.match.plugin
+def _lacks(reading: Reading, archive: str | None) -> str:
+    """Return what refuses the recording because nobody says it, as its rate or species; nothing is written."""
     try:
-        call(plugin, "laying out the file", build, reading.session, Layout(), (), (), "")
-    except MissingMetadata as error:
-        return str(error)
+        if archive is not None:
+            gate.check_session(reading.session)
+        lay_out(reading, layout_for("none", None), (), "")
+    except (BadMetadata, MissingMetadata) as error:
+        return of_many(str(error))
     return ""
 
 
@@ -116,8 +141,6 @@ def _state(file: Path) -> tuple[int, int]:
 
 def _convert(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progress) -> Values:
     """Convert one recording; what an earlier try of this same task left with the final name is replaced."""
-    from nwbridge.conversion import convert
-
     out = Path(shared["out"], task["out"])
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -144,4 +167,13 @@ def _convert(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progr
     found = made(out)
     identifier = found.identifier if found else None
     line: Values = json.loads(json.dumps(result.as_json(), default=str))
-    return line | {"path": task["path"], "out": task["out"], "identifier": identifier, "mtime_ns": _state(out)[1]}
+    own = {"path": task["path"], "out": task["out"], "identifier": identifier, "mtime_ns": _state(out)[1]}
+    return line | own | more
+
+
+def _check(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progress) -> Values:
+    """Ask the archive's gate of a file that an earlier run wrote without it."""
+    root = Path(shared["out"])
+    findings = gate.check(root / task["out"], root, [Finding(**one) for one in task["findings"]])
+    ok = all(finding.severity != "error" for finding in findings)
+    return {"findings": [asdict(finding) for finding in findings], "ok": ok, "archive": shared["archive"]}

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,9 @@ EXITS = """\
 exit codes: 0 every recording has its file, at most with warnings; 1 some failed, or have findings that are errors;
 2 refused as a whole: one line says why, nothing was converted; 130 interrupted: the same command goes on."""
 FEW = 5  # names that stand for many
+MOST = 10  # kinds of warning
+INSPECTOR = "inspector "  # begins the name of each of its checks
+OVERWRITE = "say --overwrite"  # where that mends it, and the same command again does not
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -107,29 +110,24 @@ def _interruptible() -> Iterator[None]:
 
 
 def _print_plan(result: BatchResult) -> None:
-    for line in result.lines:
-        if line["status"] == "failed":
-            print(f"{line['job']}: cannot be converted: {line['message']}")
-            continue
+    planned = [line for line in result.lines if line["status"] == "planned"]
+    for line in planned:
         print(f"{line['job']} → {line['out']} ({line['source']}, {size(line['bytes'])})")
-        if line["lacks"]:
-            print(f"  refused: {line['lacks']}")
+    _print_alike("cannot be converted", [(line["message"], line["job"]) for line in result.failed])
+    _print_alike("refused", [(line["lacks"], line["job"]) for line in planned if line["lacks"]])
     missing = Counter(key for line in result.lines for key in line.get("missing", ()))
     for key, count in missing.items():
         print(f"nobody says {key.split(' (')[0]} of {count} recording{'' if count == 1 else 's'}")
     _print_beside(result)
-    count = sum(line["status"] == "planned" and not line["lacks"] for line in result.lines)
+    count = sum(not line["lacks"] for line in planned)
     print(f"{count} of {len(result.lines)} recordings can be converted; nothing was written")
 
 
 def _print_result(result: BatchResult) -> None:
     written = [line for line in result.lines if line["status"] == "written"]
-    failed: dict[str, list[str]] = {}
-    for line in result.failed:
-        failed.setdefault(line["message"], []).append(line["job"])
-    for message, names in failed.items():
-        print(f"failed: {_few(names)}: {message}")
+    _print_alike("failed", [(line["message"], line["job"]) for line in result.failed])
     _print_errors(written)
+    _print_warnings(written)
     _print_beside(result)
     new = len(written) - len(result.finished)
     before = f", {len(result.finished)} finished before" if result.finished else ""
@@ -138,7 +136,7 @@ def _print_result(result: BatchResult) -> None:
     print(f"{len(result.lines)} recording{plural}: {new} written{before}, {len(result.failed)} failed")
     if written:
         print(f"{size(files)} of NWB for {size(values)} of values{_verified(written)}")
-    if result.failed:
+    if any(OVERWRITE not in line["message"] for line in result.failed):
         print("mend what failed, then give the same command again: what is finished is not done again")
     print(f"results: {quoted(Path(result.results or ''))}")
     if result.report:
@@ -147,18 +145,50 @@ def _print_result(result: BatchResult) -> None:
 
 def _print_errors(written: Sequence[dict[str, Any]]) -> None:
     """Print each error that written files have, once for all that have it."""
-    having: dict[tuple[str, str], list[str]] = {}
-    for line in written:
-        for finding in line["findings"]:
-            if finding["severity"] == "error":
-                jobs = having.setdefault((finding["message"], finding["advice"] or ""), [])
-                jobs.extend([line["job"]] if line["job"] not in jobs else [])
+    having = _having(written, "error", lambda finding: (finding["message"], finding["advice"] or ""))
     for (message, advice), jobs in having.items():
         print(f"written, but with an error: {message} ({_few(jobs)})")
         if advice:
             print(f"      → {advice}")
     if having:
         print("      → then give the same command with --overwrite: files made from other metadata are written again")
+
+
+def _print_warnings(written: Sequence[dict[str, Any]]) -> None:
+    """Print the warnings of written files, each kind once: what sources say before what the NWB inspector says."""
+
+    first: dict[str, str] = {}  # what each check of the inspector's says of the first file
+
+    def kind(finding: Mapping[str, Any]) -> tuple[str, str]:
+        message, check = str(finding["message"]), str(finding["check"])
+        return (check, first.setdefault(check, message)) if check.startswith(INSPECTOR) else ("", message)
+
+    having = sorted(_having(written, "warning", kind).items(), key=lambda pair: pair[0][0] != "")
+    for (inspector, message), jobs in having[:MOST]:
+        print(f"warning: {'NWB inspector: ' if inspector else ''}{message} ({_few(jobs)})")
+    if len(having) > MOST:
+        print(f"warning: {len(having) - MOST} more kinds, each with its files in the report")
+
+
+def _having(
+    written: Sequence[dict[str, Any]], severity: str, key: Callable[[Mapping[str, Any]], tuple[str, str]]
+) -> dict[tuple[str, str], list[str]]:
+    """Return the jobs that have each kind of finding, of one severity."""
+    having: dict[tuple[str, str], list[str]] = {}
+    for line in written:
+        kinds = dict.fromkeys(key(finding) for finding in line["findings"] if finding["severity"] == severity)
+        for kind in kinds:
+            having.setdefault(kind, []).append(line["job"])
+    return having
+
+
+def _print_alike(what: str, said: Sequence[tuple[str, str]]) -> None:
+    """Print each message once, with the jobs that it is said of."""
+    jobs: dict[str, list[str]] = {}
+    for message, job in said:
+        jobs.setdefault(message, []).append(job)
+    for message, names in jobs.items():
+        print(f"{what}: {_few(names)}: {message}")
 
 
 def _few(names: Sequence[str]) -> str:
@@ -172,8 +202,11 @@ def _verified(written: Sequence[dict[str, Any]]) -> str:
 
 
 def _print_beside(result: BatchResult) -> None:
+    for note in result.notes:
+        print(note)
     for names, text in (
         (result.unknown, "in no recording"),
+        (result.beside, "beside a recording that failed, and looked at again when that is mended"),
         (result.nwb, "NWB already (--source nwb takes them)"),
         (result.links, "links that lead out of ROOT, nowhere, or to what is found anyway; not followed"),
     ):

@@ -99,7 +99,10 @@ def _verdict(found: Findings, path: Path) -> str:
         return "DANDI's client has nothing against it" + (
             f"; next: nwbridge dandi upload {quoted(path)} --dandiset ID" if path.is_dir() else ""
         )
-    return "DANDI would refuse it; --set means: nwbridge convert RECORDING FOLDER --for dandi --set …"
+    again = "convert RECORDING FOLDER --for dandi"
+    if (path / "results.jsonl").is_file():
+        again = f"batch RECORDINGS {quoted(path)} --for dandi --overwrite"
+    return f"DANDI would refuse it; --set means: nwbridge {again} --set …"
 
 
 def _upload(arguments: argparse.Namespace) -> int:

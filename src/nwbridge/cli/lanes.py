@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nwbridge.batch.pool import Event
+    from nwbridge.processes.pool import Event
 
 WIDTH = 40
 
@@ -82,13 +82,13 @@ class _Bars:
 
     def _tell_of(self, event: Event) -> None:
         job = event.task["job"]
-        if event.what == "started":
+        if event.what == "progress" and job not in self._running:  # a cluster starts all at once, and does a few
             taken = {bar.pos for bar in self._running.values()}
             place = next(place for place in range(1, 1000) if -place not in taken)
             name = job if len(job) <= WIDTH else "…" + job[1 - WIDTH :]
             self._running[job] = self._new(desc=name, position=place, leave=False, bar_format="  {desc}")
             self._names[job] = name
-        elif event.what == "progress" and job in self._running:
+        if event.what == "progress":
             done = 100 * event.values["done"] // (event.values["total"] or 1)
             self._running[job].set_description_str(f"{self._names[job]}: {event.values['phase']} {done} %")
         elif event.what == "done" and job in self._running:

@@ -38,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
         known = [flag for action in self._actions for flag in action.option_strings]
         for word in message.split():
             name = word.split("=")[0].rstrip(":")
-            if name.startswith("--") and name not in known and (near := difflib.get_close_matches(name, known, 1)):
+            if name.startswith("--") and name not in known and (near := difflib.get_close_matches(name, known, 1, 0.7)):
                 message += f" (did you mean {near[0]}?)"
         self.exit(REFUSED, f"nwbridge: error: {message}; see {self.prog} --help\n")
 

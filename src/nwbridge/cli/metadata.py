@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nwbridge.cli.exits import DONE
 from nwbridge.cli.printing import quoted
@@ -50,13 +51,20 @@ def run(arguments: argparse.Namespace) -> int:
         recordings = [{"path": one.path, "source": one.source, "session_id": one.session.id} for one in found]
         said = {"path": str(path), "files": files, "recordings": recordings, "failed": failed}
         print(json.dumps(said if arguments.out else said | {"template": text}))
-    elif files:
-        for name, why in failed.items():
-            print(f"left out {name}: {why}")
+        return DONE
+    for name, why in failed.items():
+        print(f"left out {name}: {why}", file=_words(arguments))
+    if files:
         flags = " ".join(f"--metadata {quoted(Path(name))}" for name in files)
         command = f"batch {quoted(path)} OUT" if several else f"convert {quoted(path)} OUT.nwb"
-        print(f"next: fill it in, then nwbridge {command} {flags}")
+        print(f"next: fill it in, then nwbridge {command} {flags}", file=_words(arguments))
     return DONE
+
+
+def _words(arguments: argparse.Namespace) -> TextIO:
+    """Return where words for people go: not among what is printed to be kept."""
+    names = [name for name in (arguments.out, arguments.table) if name]
+    return sys.stderr if not names or "-" in names else sys.stdout
 
 
 def _refuse_out(out: str | None, suffixes: tuple[str, ...]) -> None:
@@ -80,7 +88,7 @@ def _write(out: str, text: str, arguments: argparse.Namespace) -> None:
     except OSError as error:
         raise CannotWrite(f"{out} cannot be written: {error.strerror}") from error
     if not arguments.json:
-        print(f"wrote {out}")
+        print(f"wrote {out}", file=_words(arguments))
 
 
 def _found(path: Path, source: str | None) -> tuple[list[Found], dict[str, str]]:
@@ -131,4 +139,7 @@ def _below(root: Path, source: str | None) -> tuple[list[Found], dict[str, str]]
         more, broken = _in_one(root if whole else root / path, kind, root.name if whole else path)
         found += more
         failed |= broken
+    if beside := sorted(search.beside):
+        others = f" and {len(beside) - 5} more" if len(beside) > 5 else ""
+        failed[", ".join(beside[:5]) + others] = "beside a recording that failed; looked at again when that is mended"
     return found, failed

@@ -28,7 +28,8 @@ FIELDS = {
     "species": Field(
         "DANDI knows no species {value}",
         "give a Latin name that DANDI knows, as in --set 'Subject.species=Mus musculus', or the address of the species "
-        "in the NCBI taxonomy, as in --set Subject.species=http://purl.obolibrary.org/obo/NCBITaxon_8296",
+        "in the NCBI taxonomy, which ends in its number (house mouse: 10090; find yours by name at "
+        "https://www.ncbi.nlm.nih.gov/taxonomy): --set Subject.species=http://purl.obolibrary.org/obo/NCBITaxon_10090",
         ("check_subject_species_form",),
     ),
     "age": Field(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import h5py
@@ -14,9 +15,11 @@ from nwbridge.dandi.client import require
 from nwbridge.dandi.gate import check, expected
 from nwbridge.errors import BadSource
 from nwbridge.model import Finding, Severity
+from nwbridge.model.session import SOURCES
 
 Findings = dict[str, list[Finding]]
 Progress = Callable[[str, int, int], None]
+FIRST_BYTES = 1 << 16  # of an array, which tell recordings apart
 ALL = "."  # the folder itself, among the files' findings
 _ZARR = (
     "nwbridge neither checks nor uploads Zarr: write HDF5, or use dandi upload, which takes folders at most 7 deep "
@@ -122,6 +125,23 @@ def _among(folder: Path, files: Iterable[str], found: Findings) -> Iterator[tupl
     copied = {tuple(places) for places in objects.values()}
     alike = {key: places for key, places in identifiers.items() if tuple(places) not in copied}
     yield from _shared(alike, "has the identifier of {others}", "write one of them anew", "warning")
+    again = "holds the same recording as {others}: the same values, of the same source files"
+    move = "remove the one whose name is out of date; where both are meant, add _desc-WORD to the name of one"
+    yield from _shared(_recordings(folder, files, copied), again, move)
+
+
+def _recordings(folder: Path, files: Iterable[str], copied: Collection[tuple[str, ...]]) -> dict[str, list[str]]:
+    """Return the files that were made of each recording, but for those that say by their names what was done."""
+    made: dict[str, list[str]] = defaultdict(list)
+    for place in files:
+        if "_desc-" not in place and (sources := _sources(folder / place)):
+            made[sources].append(place)
+    found: dict[str, list[str]] = defaultdict(list)
+    for sources, places in made.items():
+        if len(places) > 1:  # a zip may hold several recordings
+            for place in places:
+                found[sources + _values(folder / place)].append(place)
+    return {key: places for key, places in found.items() if tuple(places) not in copied}
 
 
 def _shared(
@@ -131,6 +151,34 @@ def _shared(
         for place in places if len(places) > 1 else ():
             others = ", ".join(other for other in places if other != place)
             yield place, Finding(severity, text.format(others=others), advice, check="dandi twice")
+
+
+def _sources(path: Path) -> str:
+    """Return the digests of the files that a file of nwbridge's was made of."""
+    try:
+        with h5py.File(path, "r") as file:
+            held = file.get(f"analysis/{SOURCES}/sha256")
+            return " ".join(sorted(held.asstr()[:])) if isinstance(held, h5py.Dataset) else ""
+    except (OSError, RuntimeError, TypeError, ValueError):  # damage is told elsewhere
+        return ""
+
+
+def _values(path: Path) -> str:
+    """Return the name of the largest array of a file, and a digest of its first values."""
+    arrays: dict[str, h5py.Dataset] = {}
+
+    def note(name: str, held: object) -> None:
+        if isinstance(held, h5py.Dataset) and held.dtype.kind in "iufc" and held.shape:
+            arrays[name] = held
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(note)
+            name = max(sorted(arrays), key=lambda name: arrays[name].nbytes, default="")
+            rows = max(1, FIRST_BYTES // max(1, arrays[name][:1].nbytes)) if name else 0
+            return f" {name} {hashlib.sha256(arrays[name][:rows].tobytes()).hexdigest()}" if name else ""
+    except (OSError, RuntimeError, TypeError, ValueError):
+        return f" {path}"
 
 
 def _ids(path: Path) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nwbridge.dandi import advice
-from nwbridge.dandi.client import quiet
+from nwbridge.dandi.client import quiet, require
 from nwbridge.dandi.names import label, layout_of
-from nwbridge.errors import BadMetadata, BadSource, MissingMetadata
+from nwbridge.errors import BadMetadata, BadOption, BadSource, MissingMetadata
 from nwbridge.model import Finding, Session
 from nwbridge.validation import validate
 
@@ -47,6 +47,14 @@ def check(path: Path | str, root: Path | str | None = None, known: Sequence[Find
     return sorted(advice.merged(found), key=lambda finding: _ORDER.index(finding.severity))
 
 
+def check_archive(archive: str | None) -> None:
+    """Raise BadOption for an archive that nwbridge does not know, MissingDependency where its client is missing."""
+    if archive not in (None, "dandi"):
+        raise BadOption(f"--for {archive}: expected dandi")
+    if archive is not None:
+        require()
+
+
 def check_session(session: Session) -> None:
     """Refuse what DANDI would refuse, before a file is written: MissingMetadata or BadMetadata."""
     with quiet():
@@ -55,8 +63,7 @@ def check_session(session: Session) -> None:
         subject = session.subject
         if subject is None or not subject.species:
             raise MissingMetadata(
-                f"the species of session {session.id} is stated nowhere and DANDI requires it: give the Latin name, "
-                f"as in {SPECIES}"
+                f"the species is stated nowhere and DANDI requires it: give the Latin name, as in {SPECIES}"
             )
         label(subject.subject_id or session.id)
         label(session.id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 _SPECIES = {
@@ -33,6 +35,8 @@ _AGE = re.compile(
     rf"(?:pnd?|e)?\s*{_NUMBER}(?:\s*(?:-|–|to)\s*{_NUMBER})?\s*-?\s*([a-z]*)\.?(?:\s+old)?", re.IGNORECASE
 )
 _WEIGHT = re.compile(rf"{_NUMBER}\s*(kg|g|mg|grams?|kilograms?|kilos?)\.?", re.IGNORECASE)
+_DATE = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})")
+_HOUR = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.0+)?)?\s*([ap]m)?", re.IGNORECASE)
 _WITH_UNIT = re.compile(rf"{_NUMBER}\s*(nm|hz|fps|um|µm|micrometers|s|sec)\.?", re.IGNORECASE)
 
 
@@ -61,6 +65,25 @@ def instead(path: tuple[str | int, ...], value: Any) -> str | None:
     if found := _WITH_UNIT.fullmatch(words):
         return found[1] if key not in ("age", "weight") else None
     return None
+
+
+def rewritten(text: str) -> str | None:
+    """Return how a spreadsheet's date and time are to be written, or None where that cannot be known."""
+    day, _, hour = " ".join(text.replace("T", " ").replace(",", " ").split()).partition(" ")
+    date, clock = _DATE.fullmatch(day), _HOUR.fullmatch(hour or "0:00")
+    if date is None or clock is None:
+        return None
+    one, two, three = map(int, date.groups())
+    orders = [(one, two, three)] if one > 31 else [(three, two, one), (three, one, two)]
+    orders = orders[:1] if "." in day or one == two else orders  # with points, the day comes first everywhere
+    hours, minutes, seconds = (int(number or 0) for number in clock.groups()[:3])
+    if half := clock[4]:
+        hours = hours % 12 + (12 if half.lower() == "pm" else 0)
+    words = []
+    for order in orders:
+        with suppress(ValueError):  # there is no month 13
+            words.append(f"{datetime(*order, hours, minutes, seconds).isoformat()}+01:00")
+    return f"{' or '.join(words)}, with the time zone of the place" if words and max(one, three) > 99 else None
 
 
 def _of(table: dict[str, tuple[str, ...]], word: str) -> str | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from nwbridge.errors import BadMetadata
+from nwbridge.forms import Path as Path_
 from nwbridge.metadata.given import check, merge
 from nwbridge.metadata.keys import Metadata
 from nwbridge.metadata.tables import load_table
@@ -24,6 +26,7 @@ def load(path: Path) -> Metadata:
     """
     if path.suffix.lower() in (".csv", ".tsv"):
         return load_table(path)
+    line: Callable[[Path_], str] = lambda path: ""  # noqa: E731 only YAML's nodes know their lines
     try:
         text = path.read_text("utf-8-sig")
         match path.suffix.lower():
@@ -33,6 +36,7 @@ def load(path: Path) -> Metadata:
                 content = json.loads(text, object_pairs_hook=_each_key_once)
             case ".yaml" | ".yml":
                 content = yaml.load(text, _Yaml)  # noqa: S506 a SafeLoader
+                line = functools.partial(_line, text)
             case other:
                 raise BadMetadata(
                     f"{path.name} ends in {other or 'nothing'}; expected .yaml, .toml, .json, .csv or .tsv"
@@ -43,7 +47,32 @@ def load(path: Path) -> Metadata:
         raise BadMetadata(f"the metadata file {path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # each parser has errors of its own, all ValueErrors
         raise BadMetadata(f"{path.name} cannot be read: {_said(error)}") from error
-    return check({} if content is None else content, path.name)
+    return check({} if content is None else content, path.name, line)
+
+
+def _line(text: str, path: Path_) -> str:
+    """Return the words for the line of a YAML file where a key stands, or the nearest above it that can be found."""
+    node, number = yaml.compose(text, yaml.SafeLoader), 0
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if getattr(pair[0], "value", None) == step), None)
+            place, node = pair or (None, None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            saying = [item for item in node.value if _says(item)]
+            place = node = saying[step] if step < len(saying) else None
+        else:
+            break
+        if place is None:
+            break
+        number = place.start_mark.line + 1
+    return f" line {number}" if number else ""
+
+
+def _says(node: yaml.Node) -> bool:
+    """Whether anything stands in an entry of a list: a dash whose lines are all comments was left out."""
+    if isinstance(node, yaml.MappingNode):
+        return any(_says(value) for _, value in node.value)
+    return bool(node.value) and node.tag != "tag:yaml.org,2002:null"
 
 
 def _said(error: Exception) -> str:
@@ -51,7 +80,10 @@ def _said(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return " ".join(str(error).split())
-    return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"  # type: ignore[attr-defined]
+    problem, line = error.problem, mark.line + 1  # type: ignore[attr-defined]
+    if problem.startswith("expected <block end>"):
+        return f"line {line}, or the one before, is indented by other spaces than its neighbours"
+    return f"{problem} (line {line}, column {mark.column + 1})"
 
 
 def load_all(paths: Iterable[Path]) -> Metadata:
@@ -66,8 +98,11 @@ class _Yaml(yaml.SafeLoader):
     """Leaves 0123 and 12:30 as they are written: YAML 1.1 means octal 83 and 750 minutes."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that stands twice: YAML would forget the first."""
+        """Refuse a key that stands twice: YAML would forget the first. A key is text, also where it is no or 7.10."""
         _each_key_once([(str(getattr(key, "value", key)), None) for key, _ in node.value])
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                key.tag = "tag:yaml.org,2002:str"
         return super().construct_mapping(node, deep)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from nwbridge.errors import BadMetadata
-from nwbridge.forms import fault, near, used
-from nwbridge.metadata.advice import instead
+from nwbridge.forms import Path, dotted, first_fault, near, used
+from nwbridge.metadata.advice import instead, rewritten
 from nwbridge.metadata.keys import Metadata
 from nwbridge.metadata.neuroconv import adapt
 from nwbridge.metadata.patterns import placeholders
@@ -33,34 +33,50 @@ def form_of(key: str) -> Mapping[str, Any]:
     return resolve(schema()["properties"][key])
 
 
-def check(content: Any, where: str = "metadata") -> Metadata:
-    """Return metadata that fits the schema, dates as text; BadMetadata names the key and what would do."""
+def check(content: Any, where: str = "metadata", line: Callable[[Path], str] = lambda path: "") -> Metadata:
+    """Return metadata that fits the schema, dates as text; BadMetadata names the key and what would do.
+
+    `line` returns the words for where in a file a key stands, as in " line 14".
+    """
     try:
         plain = _plain(adapt(_plain(content, schema()), where), schema())
     except RecursionError:
         raise BadMetadata(f"{where}: it holds itself; expected plain values") from None
-    if wrong := fault(plain, schema(), instead):
-        raise BadMetadata(f"{where}: {wrong}")
-    for prefix, part in _parts(plain):
+    if wrong := first_fault(plain, schema(), instead):
+        raise BadMetadata(f"{where}{line(wrong.at)}: {_called(wrong.path, plain)} {wrong.words}")
+    for above, part in _parts(plain):
         for group, name in (("NWBFile", "session_start_time"), ("Subject", "date_of_birth")):
             if name in part.get(group, {}):
-                parse_time(part[group][name], f"{where}: {prefix}{group}.{name}")
+                path = (*above, group, name)
+                parse_time(part[group][name], f"{where}{line(path)}: {_called(path, plain)}")
     for name, subject in plain.get("Subjects", {}).items():
         if subject.get("subject_id", name) != name:
             given = subject["subject_id"]
-            raise BadMetadata(f"{where}: Subjects.{name}.subject_id is {given!r}; leave it out: {name} is the id")
+            at = line(("Subjects", name, "subject_id"))
+            raise BadMetadata(f"{where}{at}: Subjects.{name}.subject_id is {given!r}; leave it out: {name} is the id")
         if "date_of_birth" in subject:
-            parse_time(subject["date_of_birth"], f"{where}: Subjects.{name}.date_of_birth")
+            at = line(("Subjects", name, "date_of_birth"))
+            parse_time(subject["date_of_birth"], f"{where}{at}: Subjects.{name}.date_of_birth")
     for pattern in plain.get("Pattern", []):
         _check_pattern(pattern, where)
     return dict(plain)
 
 
-def _parts(content: Metadata) -> Iterator[tuple[str, Metadata]]:
-    """Yield the document and the entries that hold the same groups, each with what its keys begin with."""
-    yield "", content
+def _parts(content: Metadata) -> Iterator[tuple[Path, Metadata]]:
+    """Yield the document and the entries that hold the same groups, each with where it stands."""
+    yield (), content
     for number, entry in enumerate(content.get("Sessions", [])):
-        yield f"Sessions.{number}.", entry
+        yield ("Sessions", number), entry
+
+
+def _called(path: Path, content: Metadata) -> str:
+    """Return what a place is called: an entry of Sessions by its path, for people count from one."""
+    if len(path) < 2 or path[0] != "Sessions" or not isinstance(path[1], int):
+        return dotted(path)
+    entry = content["Sessions"][path[1]]
+    own = entry.get("path") if isinstance(entry, Mapping) else None
+    name = f"the entry {own} of Sessions" if isinstance(own, str) else f"entry {path[1] + 1} of Sessions"
+    return f"{name}: {dotted(path[2:])}" if path[2:] else name
 
 
 def _check_pattern(pattern: str, where: str) -> None:
@@ -133,7 +149,8 @@ def parse_time(text: str, where: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise BadMetadata(f"{where} is {text!r}; expected a date and time such as 2020-01-31T12:00:00+01:00") from None
+        expected = rewritten(text) or "a date and time such as 2020-01-31T12:00:00+01:00"
+        raise BadMetadata(f"{where} is {text!r}; expected {expected}") from None
     if time.tzinfo is None:
         raise BadMetadata(f"{where} is {text!r}, without a time zone; expected for example {time.isoformat()}+01:00")
     if (time.utcoffset() or timedelta()) % timedelta(minutes=1):

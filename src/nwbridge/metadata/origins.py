@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nwbridge.forms import used
@@ -51,8 +51,28 @@ class Field:
     note: str = ""  # where the source states it, or what is written where nobody does
 
 
-def fields(session: Session, given: Metadata) -> list[Field]:
-    """List the session's metadata with where each value comes from; `session` has `given` laid over it already."""
+def fields(session: Session, given: Metadata, source: Session | None = None) -> list[Field]:
+    """List the session's metadata with where each value comes from; `session` has `given` laid over it already.
+
+    With `source`, the session as its source says it, a value of the user's that repeats the source's is the source's.
+    """
+    found = _fields(session, given)
+    if source is None:
+        return found
+    stated: dict[str, list[Field]] = {}
+    for field in _fields(source, {}):
+        stated.setdefault(field.key, []).append(field)
+    return [_repeated(field, stated.get(field.key, [])) for field in found]
+
+
+def _repeated(field: Field, stated: list[Field]) -> Field:
+    """Return the field as the source's where the user repeats what the source says, of all planes or movies."""
+    if field.origin == "user" and stated and all(one.value == field.value for one in stated):
+        return replace(field, origin=stated[0].origin, note=stated[0].note)
+    return field
+
+
+def _fields(session: Session, given: Metadata) -> list[Field]:
     given = prune(given)
     if "Ophys" in given:
         given = given | {"Ophys": without_defaults(session, given["Ophys"])}

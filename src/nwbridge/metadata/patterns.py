@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,9 +34,12 @@ def placeholders(pattern: str, where: str) -> list[tuple[str, str]]:
     return found
 
 
-def read(pattern: str, spellings: list[str]) -> dict[tuple[str, str], str] | None:
-    """Return what a pattern reads from the first spelling of a path that it fits, or None."""
-    form = _compiled(pattern)
+def read(pattern: str, spellings: list[str], *, rooted: bool = False) -> dict[tuple[str, str], str] | None:
+    """Return what a pattern reads from the first spelling of a path that it fits, or None.
+
+    Where the spellings begin at the batch's folder, they are `rooted`, and so is a pattern that begins with /.
+    """
+    form = _compiled(pattern, whole=rooted and is_anchored(pattern))
     for spelling in spellings:
         if fit := form.fullmatch(spelling):
             keys = dict.fromkeys(placeholders(pattern, "metadata"))
@@ -54,20 +58,45 @@ def is_exact(wanted: str) -> bool:
     return "*" not in wanted
 
 
+def is_anchored(pattern: str) -> bool:
+    """Whether a pattern begins at the batch's folder."""
+    return pattern.startswith(("/", "./"))
+
+
+def last_name(wanted: str) -> str:
+    """Return the last name of an entry's path, in which it equals what it means."""
+    return plain(wanted.replace("::", "/")).rsplit("/", 1)[-1]
+
+
+def is_another(wanted: str, within: list[str], root: str | Path | None) -> bool:
+    """Whether an entry's path is, from the root on, that of another file, though these spellings end in it too."""
+    path = plain(wanted.split("::")[0])
+    return root is not None and path not in within and Path(root, path).is_file()
+
+
 def spellings(path: str | Path, name: str | None = None) -> list[str]:
     """Return how a recording may be called: with the name inside its container and without, with its suffix and
     without; a folder's dots are part of its name."""
-    text = Path(path).as_posix()
+    text = composed(Path(path).as_posix())
     folder = Path(path).is_dir() and not text.endswith(".zarr")
     bare = text if folder else _SUFFIX.sub("", text)
     return list(dict.fromkeys([f"{one}/{name}" for one in (bare, text) if name] + [bare, text]))
 
 
 @functools.cache
-def _compiled(pattern: str, *, braces: bool = True) -> re.Pattern[str]:
+def _compiled(pattern: str, *, braces: bool = True, whole: bool = False) -> re.Pattern[str]:
     """Return the pattern as a regular expression: * stays within a name, ** crosses folders, { } are keys."""
-    text = pattern.replace("\\", "/").removeprefix("./").strip("/")
-    return re.compile("(?:.*/)?" + "".join(_pieces(text, braces=braces)), re.DOTALL)
+    return re.compile(("" if whole else "(?:.*/)?") + "".join(_pieces(plain(pattern), braces=braces)), re.DOTALL)
+
+
+def plain(path: str) -> str:
+    """Return an entry's path in one spelling."""
+    return composed(path.replace("\\", "/").removeprefix("./").strip("/"))
+
+
+def composed(text: str) -> str:
+    """Return a text with each accent in its letter: file systems keep them apart, keyboards do not."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _pieces(text: str, *, braces: bool) -> Iterator[str]:

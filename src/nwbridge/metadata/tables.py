@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from nwbridge.errors import BadMetadata
 from nwbridge.forms import near, used
 from nwbridge.metadata.given import check, form_of, parse_time, resolve
 from nwbridge.metadata.keys import GROUPS, Metadata
+from nwbridge.metadata.patterns import plain
 
+FEW = 10  # faults of a table that are told at once
 # what labs call the columns -> key in the metadata file
 COLUMNS = {
     "path": "path",
@@ -26,6 +28,12 @@ COLUMNS = {
     "species": "Subject.species",
     "sex": "Subject.sex",
     "age": "Subject.age",
+}
+# what they call them as well -> the column that is meant
+_MEANT = {
+    **dict.fromkeys(("animal", "animal_id", "mouse", "mouse_id", "rat", "rat_id", "id"), "subject"),
+    **dict.fromkeys(("file", "filename", "file_name", "folder", "recording"), "path"),
+    **dict.fromkeys(("date", "datetime", "start", "time"), "start_time"),
 }
 
 
@@ -46,13 +54,16 @@ def load_table(path: Path) -> Metadata:
     keys = _keys(header, path.name)
     entries: list[Metadata] = []
     first: dict[str, int] = {}
+    faults: list[str] = []
     for line, cells in body:
-        entry = _entry(keys, cells, f"{path.name} row {line}")
-        if entry["path"] in first:
-            where = f"{path.name} row {line}"
-            raise BadMetadata(f"{where}: {entry['path']} stands in row {first[entry['path']]} too; expected one row")
-        first[entry["path"]] = line
+        entry, wrong = _entry(keys, cells, f"row {line}")
+        if entry and (before := first.setdefault(plain(entry["path"]), line)) != line:
+            wrong = [f"row {line}: {entry['path']} stands in row {before} too; expected one row", *wrong]
+        faults += wrong
         entries.append(entry)
+    if faults:
+        more = f"; and {len(faults) - FEW} more" if len(faults) > FEW else ""
+        raise BadMetadata(f"{path.name} {'; '.join(faults[:FEW])}{more}")
     return {"Sessions": entries}
 
 
@@ -85,6 +96,8 @@ def _keys(header: list[str], name: str) -> list[str]:
 
 def _near_column(column: str, known: Mapping[str, str]) -> str:
     short = list(COLUMNS)
+    if meant := _MEANT.get(column.lower()):
+        return f"did you mean {meant}?"
     if "." not in column and (found := near(column.lower(), short)).startswith("did"):
         return found
     found = near(column, [key for key in known.values() if "." in key])
@@ -103,20 +116,37 @@ def _leaves(path: tuple[str, ...], form: Mapping[str, Any]) -> list[tuple[str, .
     return [leaf for key, below in inner.items() for leaf in _leaves((*path, key), resolve(below))]
 
 
-def _entry(keys: list[str], cells: list[str], where: str) -> Metadata:
-    """Return a row as an entry of Sessions, checked; empty cells say nothing."""
+def _entry(keys: list[str], cells: list[str], where: str) -> tuple[dict[str, Any], list[str]]:
+    """Return a row as an entry of Sessions, and what is wrong in it; empty cells say nothing."""
     given = {key: cell for key, cell in zip(keys, cells, strict=False) if key and cell}
     if any(cells[len(keys) :]) or any(cell and not key for key, cell in zip(keys, cells, strict=False)):
-        raise BadMetadata(f"{where} has a value in a column without a name; quote values that hold the separator")
+        return {}, [f"{where} has a value in a column without a name; quote values that hold the separator"]
     if "path" not in given:
-        raise BadMetadata(f"{where} has no path; expected the recording's file or folder")
+        return {}, [f"{where} has no path; expected the recording's file or folder"]
     where = f"{where} ({given['path']})"
     entry: dict[str, Any] = {key: given.pop(key) for key in ("path", "source") if key in given}
     entry["path"] = entry["path"].replace("\\", "/")
+    try:
+        return {**entry, **_checked(given, where)}, []
+    except BadMetadata:  # the first of perhaps several
+        return entry, list(_faults(given, where))
+
+
+def _checked(given: Mapping[str, str], where: str) -> Metadata:
+    """Return what cells say; BadMetadata names the first that cannot be."""
+    content: dict[str, Any] = {}
     for key, cell in given.items():
-        _put(entry, key.split("."), cell, where)
-    checked = check({key: value for key, value in entry.items() if key not in ("path", "source")}, where)
-    return {**{key: entry[key] for key in ("path", "source") if key in entry}, **checked}
+        _put(content, key.split("."), cell, where)
+    return check(content, where)
+
+
+def _faults(given: Mapping[str, str], where: str) -> Iterator[str]:
+    """Yield what is wrong with each cell."""
+    for key, cell in given.items():
+        try:
+            _checked({key: cell}, where)
+        except BadMetadata as error:
+            yield str(error)
 
 
 def _put(entry: dict[str, Any], path: list[str], cell: str, where: str) -> None:

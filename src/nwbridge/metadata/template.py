@@ -21,10 +21,12 @@ from nwbridge.metadata.keys import SUBJECT
 from nwbridge.metadata.origins import Field, fields
 from nwbridge.model import Session
 
-DANDI = {
+REQUIRED = {
+    "Subject.species": "the Latin name; a file without it is refused",
+}
+ASKED = {  # DANDI wants them, and takes what is written where nobody says them
     "NWBFile.session_start_time": "when the recording began, with the time zone; until you say, a placeholder in 1900",
     "Subject.subject_id": "the animal's name; until you say, the session's id",
-    "Subject.species": "the Latin name; a file without it is refused",
     "Subject.sex": "M, F, O (other) or U; until you say, U (unknown)",
     "Subject.age": "at the recording, as an ISO 8601 duration; until you say, 'at least 0 days'; or give date_of_birth",
 }
@@ -142,20 +144,30 @@ def many(found: Sequence[Found], failed: Mapping[str, str]) -> str:
 
 
 def table(found: Sequence[Found]) -> str:
-    """Return the skeleton of a table of sessions, with a row for each recording and what its source says."""
+    """Return the skeleton of a table of sessions, with a row for each recording and what its source says.
+
+    A column for what nwbridge itself needs, as the rate of movies, is there where some recording lacks it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", *COLUMNS])
+    lacking = {field.key for recording in found for field in recording.fields if field.origin == "unknown"}
+    columns = COLUMNS | {key: key for key in _NEEDED if key in lacking}
+    writer.writerow(["path", *columns])
     for recording in found:
-        said = {field.key: field.value for field in recording.fields}
-        writer.writerow([recording.path, *(_cell(key, said.get(key)) for key in COLUMNS.values())])
+        said: dict[str, list[Any]] = {}
+        for field in recording.fields:
+            said.setdefault(field.key, []).append(field.value)
+        writer.writerow([recording.path, *(_cell(key, said.get(key, [])) for key in columns.values())])
     return text.getvalue()
 
 
-def _cell(key: str, value: Any) -> str:
-    """Return a value as a cell; nothing where the source's value would be refused when it comes back."""
-    if value is None:
+def _cell(key: str, values: Sequence[Any]) -> str:
+    """Return a value as a cell; nothing where movies differ in it, or where it would be refused when it comes back."""
+    value = values[0] if values else None
+    if value is None or any(other != value for other in values):
         return ""
+    if key in _NEEDED:
+        return repr(float(value))
     group, name = key.split(".")
     try:
         return str(check({group: {name: value}})[group][name])
@@ -164,6 +176,7 @@ def _cell(key: str, value: Any) -> str:
 
 
 def _subjects(found: Sequence[Found]) -> Iterator[str]:
+    yield from _prose(["An animal's key is its subject_id: where you give another below, rename the key here as well."])
     yield "Subjects:"
     for name in dict.fromkeys((r.session.subject and r.session.subject.subject_id) or r.session.id for r in found):
         yield from (
@@ -184,7 +197,7 @@ def _group(group: str, said: Sequence[Mapping[str, Field]], indent: str, without
     def rank(key: str) -> int:
         full = f"{group}.{key}"
         stated = any(known.get(full) and known[full].origin == "source" for known in said)
-        return 0 if stated else 1 if full in DANDI else 2 if full in _RECOMMENDED else 3
+        return 0 if stated else 1 if full in REQUIRED | ASKED else 2 if full in _RECOMMENDED else 3
 
     yield from _keys(sorted(keys, key=rank), group, said, indent)
 
@@ -205,7 +218,8 @@ def _keys(keys: Sequence[str], group: str, said: Sequence[Mapping[str, Field]], 
 
 def _why(full: str, indent: str) -> Iterator[str]:
     for words, keys in (
-        ("required by DANDI", DANDI),
+        ("required by DANDI", REQUIRED),
+        ("asked for by DANDI, which accepts the placeholder", ASKED),
         ("required by nwbridge", _NEEDED),
         ("recommended", _RECOMMENDED),
     ):

@@ -9,10 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nwbridge import processors
 from nwbridge.errors import BadOption, CannotWrite
+
+if TYPE_CHECKING:
+    from nwbridge.report.work import Executor
 
 Progress = Callable[[str, int, int], None]  # phase, recordings done, recordings in all
 
@@ -42,6 +45,7 @@ def write(
     check: bool = True,
     made: datetime | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Written:
     """Write one HTML page on recordings.
 
@@ -55,6 +59,7 @@ def write(
         check: validate the files that no result speaks of.
         made: when the page was made; now, unless given.
         progress: called as ``progress("drawing", recordings_done, recordings_in_all)``.
+        executor: what draws, as a batch's processes that run already; processes of the report's own, unless given.
 
     Raises:
         NwbridgeError: one of its kinds, with one line of what was found, expected and to be done.
@@ -69,7 +74,8 @@ def write(
     found = entries([Path(path) for path in inputs], results, None if root is None else Path(root))
     if not found and results is None:
         raise BadOption("no recording was named: expected NWB files, or folders of them")
-    drawn = draw_all(found, workers or processors.few(), check=check, progress=progress or (lambda *_: None))
+    count, tell = workers or processors.few(), progress or (lambda *_: None)
+    drawn = draw_all(found, count, check=check, progress=tell, executor=executor)
     from nwbridge.report.page import page  # loads what the processes have loaded meanwhile
 
     text = page(found, drawn, made or datetime.now(UTC)).encode("utf-8", "replace")

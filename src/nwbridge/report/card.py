@@ -8,7 +8,7 @@ from typing import Any
 
 from nwbridge.report.entries import Entry
 from nwbridge.report.markup import Markup, breakable, clean, count, el, number, size
-from nwbridge.report.recording import Drawn
+from nwbridge.report.recording import UNSEEN, Drawn
 
 SEVERITIES = ("error", "warning", "hint")
 _ICONS = {"failed": "bad", "errors": "mend", "warnings": "warn", "fine": "ok"}
@@ -28,6 +28,12 @@ class Story:
     findings: tuple[Mapping[str, Any], ...]
     entry: Entry
     drawn: Drawn
+
+    @property
+    def animal(self) -> str:
+        """The subject's id, where somebody stated one."""
+        stated = (one.get("value") for one in dicts(self.line.get("fields")) if one.get("key") == "Subject.subject_id")
+        return self.drawn.animal or str(next(filter(None, stated), ""))
 
     @property
     def line(self) -> Mapping[str, Any]:
@@ -61,10 +67,12 @@ def _status(entry: Entry, drawn: Drawn | None, findings: list[dict[str, Any]]) -
     if drawn.trouble:
         return "failed", "Cannot be read"
     errors, warnings = (sum(f.get("severity") == kind for f in findings) for kind in ("error", "warning"))
-    word = {"written": "Written", "skipped": "Done before", "file": "Read"}.get(state, clean(state)[:20])
+    word = {"written": "Written", "skipped": "Done before", "file": drawn.done}.get(state, clean(state)[:20])
     if errors:
         return "errors", f"{word}, {count(errors, 'error')}"
-    return ("warnings", f"{word}, {count(warnings, 'warning')}") if warnings else ("fine", word)
+    if warnings:
+        return "warnings", f"{word}, {count(warnings, 'warning')}"
+    return ("warnings" if word == UNSEEN else "fine"), word
 
 
 def dicts(value: Any) -> list[dict[str, Any]]:
@@ -88,7 +96,7 @@ def card(told: Story) -> Markup:
     figures = el("div", Markup(told.drawn.figures), class_="figures") if told.drawn.figures else None
     name = f"{told.identity}-title"
     return el(
-        "article", _head(told, name), _trouble(told), _facts(told), _findings(told), figures, _more(told),
+        "article", _head(told, name), _trouble(told), _left(told), _facts(told), _findings(told), figures, _more(told),
         class_=f"card {told.level}", id=told.identity, aria_labelledby=name, data_level=told.level,
         data_source=told.source, data_text=words(told),
     )  # fmt: skip
@@ -116,6 +124,12 @@ def _head(told: Story, name: str) -> Markup:
     )
 
 
+def _left(told: Story) -> Markup | None:
+    """Name the files that earlier runs wrote of the recording under other names."""
+    names = ", ".join(path.name for path in told.entry.earlier)
+    return el("p", f"Earlier runs left {names}: remove what is not wanted any more.", class_="note") if names else None
+
+
 def _trouble(told: Story) -> Markup | None:
     message = told.line.get("message") if told.level == "failed" else None
     said = str(message or told.drawn.trouble or "")
@@ -124,9 +138,13 @@ def _trouble(told: Story) -> Markup | None:
             "Not finished": "The run ended before this recording was done: start it again, and it goes on from here.",
             "File is missing": "The file that was written is not there any more: convert the recording again.",
         }.get(told.status, "Nobody said why.")
+    parts = [said.rstrip(".") + "."] if said else []
+    if told.level == "failed" and told.entry.path is not None and not told.drawn.trouble:
+        parts.append(f"What is shown here is the file of an earlier run, {told.entry.path.name}.")
     tries = amount(told.line.get("attempts"))
-    more = f" Tried {count(int(tries), 'time')}." if tries and tries > 1 else ""
-    return el("p", said + more, class_="trouble") if said else None
+    if tries and tries > 1:
+        parts.append(f"Tried {count(int(tries), 'time')}.")
+    return el("p", " ".join(parts), class_="trouble") if parts else None
 
 
 def _facts(told: Story) -> Markup | None:

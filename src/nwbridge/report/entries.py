@@ -22,6 +22,7 @@ class Entry:
     name: str  # as it is shown
     path: Path | None = None
     line: Mapping[str, Any] | None = None
+    earlier: tuple[Path, ...] = ()  # files of the same recording that earlier runs left under other names
 
 
 def entries(inputs: Sequence[Path], results: Iterable[Mapping[str, Any]] | None, root: Path | None) -> list[Entry]:
@@ -31,11 +32,13 @@ def entries(inputs: Sequence[Path], results: Iterable[Mapping[str, Any]] | None,
         found += _of_results(results, root or Path())
     for path in inputs:
         found += _of_input(path)
+    left = {os.path.realpath(file) for entry in found for file in entry.earlier}
     seen: set[str] = set()
     kept = []
     for entry in found:
-        key = f"job {entry.name}" if entry.path is None else os.path.realpath(entry.path)
-        if key not in seen:
+        place = "" if entry.path is None else os.path.realpath(entry.path)
+        key = place or f"job {entry.name}"
+        if key not in seen and not (entry.line is None and place in left):
             seen.add(key)
             kept.append(entry)
     return kept
@@ -85,15 +88,24 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _of_results(lines: Iterable[Mapping[str, Any]], root: Path) -> Iterator[Entry]:
-    """Yield an entry for every job: its last line tells how it ended."""
+    """Yield an entry for every job: its last line tells how it ended, with the file that is there of it."""
     last: dict[str, Mapping[str, Any]] = {}
+    written: dict[str, dict[str, Mapping[str, Any]]] = {}  # of each job, the last line of each file that it became
+    owner: dict[str, str] = {}  # of each file, who wrote it last
     for number, line in enumerate(lines):
         job = str(line.get("job") or line.get("path") or f"line {number + 1}")
-        before = last.get(job)
-        if line.get("status") == "skipped" and before is not None and before.get("status") == "written":
-            continue  # a later run found it done: how it was made is the better story
+        made, out = written.setdefault(job, {}), str(line.get("out"))
+        if line.get("status") == "skipped" and out in made:
+            line = made[out]  # a later run found it done: how it was made is the better story
+        if line.get("status") in ("written", "skipped") and line.get("out"):
+            made.pop(out, None)
+            made[out], owner[out] = line, job
         last[job] = line
+        if line.get("status") == "gone":  # it failed once, and is no recording any more
+            del last[job]
     for job, line in last.items():
-        out = line.get("out")
-        path = root / str(out) if out and line.get("status") in ("written", "skipped") else None
-        yield Entry(job, path if path is not None and path.exists() else None, line)
+        files = [root / out for out in written[job] if owner[out] == job and (root / out).exists()]
+        path = files[-1] if files else None
+        if line.get("status") in ("written", "skipped") and path != root / str(line.get("out")):
+            path = None  # the file that it speaks of is not there any more
+        yield Entry(job, path, line, tuple(file for file in files if file != path))

@@ -79,9 +79,9 @@ def line_path(low: Floats, high: Floats, x: Floats, bounds: tuple[float, float])
     scale = HEIGHT / (top - bottom)
     with np.errstate(invalid="ignore"):
         upper, lower = (np.round((top - part) * scale, 1) for part in (high, low))
-    across = np.round(x, 1)
+    places = np.round(x, 1)
     words, pen = [], False
-    for column, y0, y1 in zip(across.tolist(), lower.tolist(), upper.tolist(), strict=True):
+    for column, y0, y1 in zip(places.tolist(), lower.tolist(), upper.tolist(), strict=True):
         if y0 != y0 or y1 != y1:
             pen = False
             continue
@@ -167,15 +167,16 @@ def stretched(label: str, *inside: Any, height: int = HEIGHT) -> Markup:
     )  # fmt: skip
 
 
-def _across(times: npt.ArrayLike, axis: tuple[float, float]) -> Floats:
+def across(times: npt.ArrayLike, axis: tuple[float, float]) -> Floats:
+    """Return times as places on a plot."""
     return (np.asarray(times, np.float64) - axis[0]) / (axis[1] - axis[0]) * WIDTH
 
 
 def _line_area(track: Line, axis: tuple[float, float], static: int, *, drawn: bool) -> Markup:
     times, low, high = coarser(track, static)
     bounds = bounds_of(track.low, track.high, marked=bool(len(track.marks)))
-    path = line_path(low, high, _across(times, axis), bounds) if drawn else ""
-    marks = "".join(f"M{x:.4g} 0V9" for x in np.unique(np.round(_across(track.marks, axis), 1))) if drawn else ""
+    path = line_path(low, high, across(times, axis), bounds) if drawn else ""
+    marks = "".join(f"M{x:.4g} 0V9" for x in np.unique(np.round(across(track.marks, axis), 1))) if drawn else ""
     known = "no numbers"
     if np.isfinite(track.low).any():
         known = f"from {number(np.nanmin(track.low))} to {number(np.nanmax(track.high))} {track.unit}".rstrip()
@@ -190,13 +191,24 @@ def _line_area(track: Line, axis: tuple[float, float], static: int, *, drawn: bo
     return el("div", el("div", ys, class_="ys"), drawing, class_="area")
 
 
-def _ticks_area(track: Ticks, axis: tuple[float, float], *, drawn: bool) -> Markup:
-    height = HEIGHT / max(1, len(track.rows))
-    path = "".join(
+def ticks_path(rows: Sequence[Floats], axis: tuple[float, float]) -> str:
+    """Return the path of ticks, row above row."""
+    height = HEIGHT / max(1, len(rows))
+    return "".join(
         f"M{x:.4g} {row * height + height * 0.12:.4g}v{height * 0.76:.4g}"
-        for row, times in enumerate(track.rows if drawn else ())
-        for x in np.unique(np.round(_across(times, axis), 1))
+        for row, times in enumerate(rows)
+        for x in np.unique(np.round(across(times, axis), 1))
     )
+
+
+def spans_path(starts: Floats, stops: Floats, axis: tuple[float, float]) -> str:
+    """Return the path of stretches of time; the shortest can be seen as well."""
+    pairs = zip(across(starts, axis), across(stops, axis), strict=True)
+    return "".join(f"M{x:.5g} 15H{max(y, x + 0.5):.5g}V85H{x:.5g}z" for x, y in pairs)
+
+
+def _ticks_area(track: Ticks, axis: tuple[float, float], *, drawn: bool) -> Markup:
+    path = ticks_path(track.rows, axis) if drawn else ""
     rows = min(len(track.rows), 12)
     drawing = stretched(f"{track.label}: {track.total} in {len(track.rows)} rows", el("path", class_="ev", d=path))
     names = [
@@ -208,8 +220,7 @@ def _ticks_area(track: Ticks, axis: tuple[float, float], *, drawn: bool) -> Mark
 
 
 def _spans_area(track: Spans, axis: tuple[float, float]) -> Markup:
-    starts, stops = _across(track.starts, axis), _across(track.stops, axis)
-    path = "".join(f"M{x:.5g} 15H{max(y, x + 0.5):.5g}V85H{x:.5g}z" for x, y in zip(starts, stops, strict=True))
+    path = spans_path(track.starts, track.stops, axis)
     drawing = stretched(f"{track.label}: {track.total}", el("path", class_="sp", d=path))
     return el("div", el("div", class_="ys"), drawing, class_="area rows1")
 
@@ -264,7 +275,7 @@ def _times(times: Floats) -> dict[str, Any]:
     if len(times) < 2:
         return {"t0": float(times[0]) if len(times) else 0.0, "dt": 0.0, "n": len(times)}
     step = float(times[1] - times[0])
-    if step > 0 and np.abs(np.diff(times[:-1]) - step).max(initial=0) < 1e-6 * step:
+    if step > 0 and np.isfinite(times).all() and np.abs(np.diff(times[:-1]) - step).max(initial=0) < 1e-6 * step:
         return {"t0": float(times[0]), "dt": step, "n": len(times), "last": float(times[-1])}
     first = float(times[np.isfinite(times)][0]) if np.isfinite(times).any() else 0.0
     return {"t0": first, "n": len(times), "t": packed(np.nan_to_num(times - first), "f4")}

@@ -135,6 +135,7 @@ def _intervals(movie: Movie, sheet: Sheet) -> Line:
     times = _times(movie)
     intervals = np.diff(times)
     late = times[1:][intervals > LATE * np.median(intervals)]
+    late = late[np.isfinite(late)]
     each = pieces(len(intervals), sheet.detail.points)
     low, high = extremes(intervals * 1000, each)
     starts = np.arange(len(low)) * each

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 PART = 0.2  # of a region's largest weight: fainter pixels lie outside of its outline
+LARGEST = 1 << 26  # pixels of the box around a region that is looked at
 
 Point = tuple[int, int]  # x, y: the corner at column x and row y
 
@@ -26,7 +27,10 @@ def edges(pixels: npt.NDArray[np.int64]) -> int:
     """Return how many edges of pixels the outlines of a region follow."""
     if not len(pixels):
         return 0
-    mask = np.zeros(tuple(pixels.max(axis=0) - pixels.min(axis=0) + 3), bool)
+    rows, columns = (pixels.max(axis=0) - pixels.min(axis=0) + 3).tolist()
+    if rows * columns > LARGEST:
+        return LARGEST  # more than anybody draws
+    mask = np.zeros((rows, columns), bool)
     mask[tuple((pixels - pixels.min(axis=0) + 1).T)] = True
     return int((mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum())
 

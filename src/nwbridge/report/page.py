@@ -96,8 +96,9 @@ def _overview(told: Sequence[Story]) -> Markup:
 
 
 def _tell(one: Story) -> Markup:
+    name = " · ".join(dict.fromkeys(filter(None, (one.animal, one.title))))
     status = el("span", icon(one.level), one.status, class_=f"status {one.level}")
-    return el("span", el("b", breakable(one.title)), status, el("span", one.source, class_="small"), class_="tell")
+    return el("span", el("b", breakable(name)), status, el("span", one.source, class_="small"), class_="tell")
 
 
 def _thumb(one: Story) -> Markup:

@@ -86,7 +86,8 @@ def _top(values: npt.NDArray[Any]) -> float:
 def _png(pixels: npt.NDArray[np.uint8]) -> str:
     import imagecodecs
 
-    stored = imagecodecs.png_encode(np.ascontiguousarray(pixels), level=9)
+    room = 2 * pixels.size + 4096  # what imagecodecs allows by itself is too little for a narrow picture
+    stored = imagecodecs.png_encode(np.ascontiguousarray(pixels), level=9, out=room)
     return "data:image/png;base64," + base64.b64encode(stored).decode("ascii")
 
 

@@ -9,22 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from nwbridge import metadata
-from nwbridge.errors import NwbridgeError
-from nwbridge.model import Images, Localizations, Movie, Parameters, Segmentation, Series, Session
+from nwbridge.errors import MissingDependency, NwbridgeError
+from nwbridge.model import Finding, Images, Localizations, Movie, Parameters, Segmentation, Series, Session
 from nwbridge.model.lazy import lazy_arrays
 from nwbridge.model.session import SOURCES
 from nwbridge.report import images, localizations, movies, regions, series, tables  # noqa: F401 each registers its elements
 from nwbridge.report.detail import Detail
-from nwbridge.report.figures import HEIGHT, WIDTH, Figure, bounds_of, coarser, line_path, time_figure
-from nwbridge.report.markup import clean, count, el, join
+from nwbridge.report.figures import Figure, time_figure
+from nwbridge.report.markup import Markup, clean, count, el, join
 from nwbridge.report.sheet import Sheet, panels, tracks
+from nwbridge.report.thumbs import thumb
 from nwbridge.report.traces import said
-from nwbridge.report.tracks import Line, Ticks, Track, extent
+from nwbridge.report.tracks import Line, Ticks, Track
 from nwbridge.results import summaries
 
-MOST = 40  # figures of a recording
+UNSEEN = "Neither drawn nor checked"
+MOST, TRACKS = 40, 60  # figures of a recording, and lines of the one over time
+_INSTRUMENTS = ("(Device)", "(DeviceModel)", "(ImagingPlane)", "(IntracellularElectrode)", "(ElectrodeGroup)")
 _ORDER = (Movie, Images, Localizations, Segmentation, Series)  # of what is drawn; anything else follows
 TEXT = 2000  # characters of one text of the file
 
@@ -34,10 +38,12 @@ class Drawn:
     """What a file says of itself, and its pictures: plain values that can be sent between processes."""
 
     trouble: str = ""  # why it cannot be read
+    done: str = "Read"  # with a file that no batch speaks of
     session_id: str = ""
     description: str = ""
     started: str = ""
     subject: tuple[str, ...] = ()
+    animal: str = ""  # the subject's id
     elements: tuple[dict[str, Any], ...] = ()
     fields: tuple[dict[str, Any], ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
@@ -54,52 +60,93 @@ def draw(path: Path, detail: Detail, prefix: str, name: str, *, check: bool) -> 
     """Return what can be said and drawn of a file; one that cannot be read gives a sentence."""
     from nwbridge.nwb.read import read
 
-    if path.is_dir() and path.name.endswith(".zarr"):
-        words = "Pictures are drawn from HDF5 files only; this one is a Zarr store."
-        return Drawn(figures=el("p", words, class_="note"), file_bytes=_size(path))
     try:
+        if path.is_dir() and path.name.endswith(".zarr"):
+            return _store(path, check=check)
         session = read(path)
-        return _drawn(session, path, detail, prefix, name, check=check)
+        with np.errstate(all="ignore"):  # of values at the end of what numbers can hold
+            return _drawn(session, path, detail, prefix, name, check=check)
     except NwbridgeError as error:
         return Drawn(trouble=str(error), file_bytes=_size(path))
     except Exception as error:  # noqa: BLE001  files of other programs may be damaged in any way
         return Drawn(trouble=f"{path.name} cannot be read: {_words(error)}", file_bytes=_size(path))
 
 
-def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str, *, check: bool) -> Drawn:
-    sheet = Sheet(session, detail, prefix)
-    figures, thumb, troubles = _figures(sheet)
-    tabled = [one for one in figures if one.kind == "table"]
-    figures = [one for one in figures if one.kind != "table"]
-    shown = [figure.html(f"{prefix}-f{number}", name) for number, figure in enumerate(figures[:MOST])]
-    listed = [figure.html(f"{prefix}-t{number}", name) for number, figure in enumerate(tabled[:MOST])]
-    if more := max(0, len(figures) - MOST) + max(0, len(tabled) - MOST):
-        troubles.append(f"{count(more, 'more figure')} {'is' if more == 1 else 'are'} left out")
-    notes = [el("p", words + ".", class_="note") for words in troubles]
-    found = list(session.findings)
+def _store(path: Path, *, check: bool) -> Drawn:
+    """Return what is said of a Zarr store, whose values are not drawn."""
+    words = "Pictures are drawn from HDF5 files only; this one is a Zarr store."
+    found: list[Finding] = []
     if check:
         from nwbridge.validation import validate
 
-        found += validate(path)
+        try:
+            found = validate(path)
+        except MissingDependency as error:
+            found, check = [Finding("warning", str(error), "install it to have Zarr stores checked")], False
+    return Drawn(
+        findings=tuple(vars(finding) for finding in found),
+        figures=el("p", words, class_="note"),
+        file_bytes=_size(path),
+        done="Checked, not drawn" if check else UNSEEN,
+    )
+
+
+def _findings(session: Session, path: Path, *, check: bool) -> Iterator[Finding]:
+    """Yield what is said of a file; of what only a conversion would leave out, what this page does not draw."""
+    for finding in session.findings:
+        what, sign, why = finding.message.partition(" is not carried over")
+        if sign and (why or not what.endswith(_INSTRUMENTS)):
+            words = f"{what} is not drawn{why or ': this page has no picture of such a thing'}"
+            yield Finding("hint", words, "", finding.where, "report")
+        elif not sign and "cannot be carried over" not in finding.message:
+            yield finding
+    if check:
+        from nwbridge.validation import validate
+
+        yield from validate(path)
+
+
+def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str, *, check: bool) -> Drawn:
+    sheet = Sheet(session, detail, prefix)
+    figures, small, troubles = _figures(sheet)
+    tabled = [one for one in figures if one.kind == "table"]
+    figures = [one for one in figures if one.kind != "table"]
+    shown = _html(figures[:MOST], f"{prefix}-f", name, troubles)
+    listed = _html(tabled[:MOST], f"{prefix}-t", name, troubles)
+    if more := max(0, len(figures) - MOST) + max(0, len(tabled) - MOST):
+        troubles.append(f"{count(more, 'more figure')} {'is' if more == 1 else 'are'} left out")
+    notes = [el("p", words + ".", class_="note") for words in troubles]
     subject = session.subject
     return Drawn(
         session_id=session.id,
         description=session.description,
         started=session.start_time.isoformat(" ", "minutes") if session.start_time else "",
+        animal=subject.subject_id or "" if subject else "",
         subject=tuple(filter(None, (subject.subject_id, subject.species, _sex(subject.sex), subject.age)))
         if subject
         else (),
         elements=summaries(session),
         fields=tuple(vars(entry) for entry in metadata.fields(session, {})),
-        findings=tuple(vars(finding) for finding in found),
+        findings=tuple(vars(finding) for finding in _findings(session, path, check=check)),
         facts=_facts(path),
         file_bytes=_size(path),
         array_bytes=sum(array.nbytes for array in lazy_arrays(session.elements)),
         figures=join([*shown, *notes]),
         tables=join(listed),
         tabled=len(tabled),
-        thumb=thumb,
+        thumb=small,
     )
+
+
+def _html(figures: Sequence[Figure], prefix: str, name: str, troubles: list[str]) -> list[Markup]:
+    """Return the figures as HTML; one whose values no axis can hold spoils no other."""
+    found = []
+    for number, figure in enumerate(figures):
+        try:
+            found.append(figure.html(f"{prefix}{number}", name))
+        except ValueError:
+            troubles.append(f"{figure.title} {figure.name}".strip() + " could not be drawn: no axis holds its values")
+    return found
 
 
 def _sex(letter: str | None) -> str | None:
@@ -133,7 +180,7 @@ def _figures(sheet: Sheet) -> tuple[list[Figure], str, list[str]]:
     first = 0 if sheet.of(Series) else next((n for n, one in enumerate(pictures) if one.kind == "table"), len(pictures))
     found = [*pictures[:first], *over_time, *pictures[first:]]
     found = [one for one in found if one.kind != "words"] + [one for one in found if one.kind == "words"]
-    return _beside(found), _thumb(sheet, lines), troubles
+    return _beside(found), thumb(sheet, lines), troubles
 
 
 def _beside(found: Sequence[Figure]) -> list[Figure]:
@@ -168,31 +215,17 @@ def _tried(make: Callable[[Any, Sheet], Iterator[Any]], element: Any, sheet: She
 
 
 def _timeline(found: Sequence[Track], sheet: Sheet) -> list[Figure]:
-    shown = [track for track in found if track.span is not None]
-    if not shown:
+    known = [track for track in found if track.span is not None]
+    if not known:
         return []
+    shown = known[:TRACKS]
     words = "Everything on one clock." if len(shown) > 1 else ""
+    if len(shown) < len(known):
+        words = f"The first {len(shown)} of {len(known)}, on one clock."
     words += said([track for track in shown if isinstance(track, Line)])
     if any(isinstance(track, Ticks) and sum(map(len, track.rows)) < track.total for track in shown):
         words += " Of many ticks, some are drawn, evenly chosen."
     return [time_figure("Over time", words.strip(), shown, sheet.detail.static)]
-
-
-def _thumb(sheet: Sheet, found: Sequence[Track]) -> str:
-    """Return a small picture: one that the page shows anyway, or the first line."""
-    if sheet.thumb is not None:
-        identity, shown = sheet.thumb
-        box = f"0 0 {shown.shape[1]} {shown.shape[0]}"
-        return el("svg", el("use", href=f"#{identity}"), viewBox=box, class_="thumb picture", aria_hidden="true")
-    lines = [track for track in found if isinstance(track, Line)]
-    if not lines:
-        return ""
-    axis = extent(lines[:1])
-    times, low, high = coarser(lines[0], 120)
-    path = line_path(low, high, (times - axis[0]) / (axis[1] - axis[0]) * WIDTH, bounds_of(low, high))
-    curve = el("path", class_="ln", d=path)
-    box = f"0 0 {WIDTH} {HEIGHT}"
-    return el("svg", curve, viewBox=box, preserveAspectRatio="none", class_="thumb plot", aria_hidden="true")
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nwbridge.errors import BadSource
 from nwbridge.model import Images, LazyArray, Movie, Segmentation
 from nwbridge.report.figures import Figure
 from nwbridge.report.images import strips
 from nwbridge.report.markup import Markup, count, el, number
 from nwbridge.report.outlines import PART, edges, path_of, strong
 from nwbridge.report.pictures import Picture, contrast, pane, picture
-from nwbridge.report.sampling import Floats
+from nwbridge.report.sampling import LARGEST, Floats
 from nwbridge.report.sheet import Sheet, panels
 from nwbridge.report.traces import chosen_regions, trace_figure
 
@@ -88,6 +89,9 @@ def _weights(segmentation: Segmentation, row: int) -> Floats:
 
 
 def _drawn(segmentation: Segmentation, sheet: Sheet) -> Figure:
+    rows, columns = (segmentation.image_shape or (1, 1))[:2]
+    if rows * columns > LARGEST:
+        raise BadSource(f"its field of {rows} × {columns} pixels is too large")
     outlines = _outlines(segmentation, sheet.detail.outline)
     known, shown, words = _background(segmentation, outlines, sheet)
     identity = known or sheet.show(f"{segmentation.name} background", shown)

@@ -2,94 +2,92 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nwbridge.report.detail import Detail, detail_of
+from nwbridge.processes.pool import Event, Pool
+from nwbridge.report.detail import detail_of
 from nwbridge.report.entries import Entry
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what draws is loaded in the processes first, and here while they work
     from nwbridge.report.recording import Drawn
 
-# what every process needs is loaded once, beside this process, which needs little of it until the first is done
-_PRELOADED = ["nwbridge.report.recording", "nwbridge.nwb.read"]
-_CHECKING = ["nwbridge.validation", "nwbinspector"]
+Progress = Callable[[str, int, int], None]
+DRAW = "draw"  # what a task of ours does, for executors that do others too
+
+
+class Executor(Protocol):
+    """Whatever does tasks, as the pool."""
+
+    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield what happens to each task."""
 
 
 def draw_all(
-    entries: Sequence[Entry], workers: int, *, check: bool, progress: Callable[[str, int, int], None]
+    entries: Sequence[Entry], workers: int, *, check: bool, progress: Progress, executor: Executor | None = None
 ) -> list[Drawn | None]:
     """Return what was drawn of each entry, in order; None of those without a file."""
-    detail = detail_of(len(entries))
-    jobs = [
-        _Job(number, entry.path, entry.name, detail, check and entry.line is None)
+    tasks = [
+        {
+            "do": DRAW,
+            "number": number,
+            "path": str(entry.path.absolute()),
+            "name": entry.name,
+            "check": check and entry.line is None,
+        }
         for number, entry in enumerate(entries)
         if entry.path is not None
     ]
     found: dict[int, Drawn] = {}
-    progress("drawing", 0, len(jobs))
-    if min(workers, len(jobs)) <= 1:
-        for job in jobs:
-            found[job.number] = job()
-            progress("drawing", len(found), len(jobs))
-    else:
-        _in_processes(jobs, workers, found, progress)
+    progress("drawing", 0, len(tasks))
+    with _executor(executor, min(workers, len(tasks))) as chosen:
+        for event in chosen.run(tasks, {"recordings": len(entries)}):
+            if event.what == "done":
+                found[event.task["number"]] = _drawn(event)
+                progress("drawing", len(found), len(tasks))
     return [found.get(number) for number in range(len(entries))]
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What is sent to a process: plain values."""
+def perform(task: Mapping[str, Any], shared: Mapping[str, Any], _: Progress) -> dict[str, Any]:
+    """Draw one file; plain values in, plain values out."""
+    from nwbridge.report.recording import draw
 
-    number: int
-    path: Path
-    name: str
-    detail: Detail
-    check: bool
-
-    def __call__(self) -> Drawn:
-        from nwbridge.report.recording import draw
-
-        return draw(self.path, self.detail, f"r{self.number}", self.name, check=self.check)
+    detail, number = detail_of(shared["recordings"]), task["number"]
+    drawn = draw(Path(task["path"]), detail, f"r{number}", task["name"], check=task["check"])
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(drawn), default=str))
+    return {"drawn": plain}
 
 
-def _context(*, check: bool) -> multiprocessing.context.BaseContext:
-    """Return processes that start clean: HDF5 and threads do not survive a plain fork."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED + (_CHECKING if check else []))
-    return context
+def _drawn(event: Event) -> Drawn:
+    from nwbridge.report.recording import Drawn
+
+    if "drawn" in event.values:
+        return Drawn(**event.values["drawn"])
+    name = Path(event.task["path"]).name
+    if event.values.get("error") == "WorkerDied":
+        return Drawn(trouble=f"{name} ended the process that read it: the file is damaged")
+    return Drawn(trouble=f"{name} was not drawn: {event.values.get('message')}")
 
 
-def _in_processes(
-    jobs: Sequence[_Job], workers: int, found: dict[int, Drawn], progress: Callable[[str, int, int], None]
-) -> None:
-    _run(jobs, min(workers, len(jobs)), found, progress)
-    for job in jobs:  # a process died: whose fault it was shows when each of the rest has one of its own
-        if job.number not in found:
-            _run([job], 1, found, progress)
-        if job.number not in found:
-            from nwbridge.report.recording import Drawn
+class _Here:
+    """Does tasks in this process."""
 
-            words = f"{job.path.name} ended the process that read it: the file is damaged"
-            found[job.number] = Drawn(trouble=words)
+    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Iterator[Event]:
+        for task in tasks:
+            yield Event("done", task, perform(task, shared, lambda *_: None))
 
 
-def _run(
-    jobs: Sequence[_Job], workers: int, found: dict[int, Drawn], progress: Callable[[str, int, int], None]
-) -> None:
-    check = any(job.check for job in jobs)
-    with ProcessPoolExecutor(workers, mp_context=_context(check=check)) as pool:
-        waiting = {pool.submit(job): job for job in jobs}
-        for future in as_completed(waiting):
-            try:
-                found[waiting[future].number] = future.result()
-            except BrokenProcessPool:
-                continue
-            progress("drawing", len(found), len(jobs))
+@contextmanager
+def _executor(given: Executor | None, workers: int) -> Iterator[Executor]:
+    if given is not None or workers <= 1:
+        yield given or _Here()
+        return
+    pool = Pool(workers, "nwbridge.report.work:perform")
+    try:
+        yield pool
+    finally:
+        pool.close()

@@ -12,6 +12,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from importlib import import_module
 from typing import IO, Any
 
 GRACE_S = 5.0  # for a task that has been told to stop, before the process ends at once
@@ -28,9 +30,12 @@ class _Voice:
     def __init__(self, out: IO[str]) -> None:
         self._out, self._phase, self._last = out, "", 0.0
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self.leaving = False
 
     def say(self, **words: Any) -> None:
+        if os.getpid() != self._process:  # a fork of the plugin's, which came out of its code: its words are not ours
+            os._exit(1)
         try:
             with self._lock:
                 self._out.write(json.dumps(words) + "\n")
@@ -48,8 +53,8 @@ class _Voice:
             self.say(phase=phase, done=done, total=total)
 
 
-def main() -> None:
-    """Work until there is nothing more to be done."""
+def main(work: str) -> None:
+    """Work until there is nothing more to be done; `work` names the function that does a task."""
     voice = _Voice(_own_output())
     tasks: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
@@ -65,24 +70,26 @@ def main() -> None:
     signal.signal(signal.SIGTERM, ended)
     threading.Thread(target=_listen, args=(tasks, voice, threading.main_thread().ident), daemon=True).start()
     try:
-        _work(tasks, voice)
+        _work(work, tasks, voice)
     except _Leaving:
         sys.exit(1)
 
 
-def _work(tasks: queue.Queue[dict[str, Any] | None], voice: _Voice) -> None:
-    import nwbridge.conversion  # noqa: F401  what takes long to load is loaded before the first task comes
-    from nwbridge.batch.work import perform
-
+def _work(work: str, tasks: queue.Queue[dict[str, Any] | None], voice: _Voice) -> None:
+    module, name = work.split(":")
+    perform = getattr(import_module(module), name)
     voice.say(ready=True)
+    shared: dict[str, Any] = {}
     while (task := tasks.get()) is not None:
-        voice.say(answer=perform(task["task"], task["shared"], voice.progress))
+        shared = task.get("shared", shared)  # only where it is another than before: it may be large
+        voice.say(answer=perform(task["task"], shared, voice.progress))
 
 
 def _listen(tasks: queue.Queue[dict[str, Any] | None], voice: _Voice, main_thread: int) -> None:
     """Pass on tasks until the parent has no more, or is no more; then a running task is stopped."""
-    for line in sys.stdin:
-        tasks.put(json.loads(line))
+    with suppress(OSError, ValueError):  # a plugin has closed it
+        for line in sys.stdin:
+            tasks.put(json.loads(line))
     voice.leaving = True
     tasks.put(None)
     if os.name == "posix":

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nwbridge.batch.pool import Pool
+from nwbridge.processes.pool import Pool
 
+WORK = "nwbridge.batch.work:perform"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 
 
@@ -58,7 +59,7 @@ def test_a_killed_process_costs_only_its_task_which_is_tried_once_more(trouble, 
     trouble(tmp_path / "b.trbl", 2, deaths=1, marker=str(tmp_path / "b"))
     trouble(tmp_path / "c.trbl", 3, deaths=2, marker=str(tmp_path / "c"))
     trouble(tmp_path / "d.trbl", 4)
-    pool = Pool(2)
+    pool = Pool(2, WORK)
     try:
         done, happened = run(pool, [convert(name) for name in "abcd"], tmp_path)
     finally:
@@ -83,7 +84,7 @@ def test_a_killed_process_costs_only_its_task_which_is_tried_once_more(trouble, 
 @pytest.mark.usefixtures("plugin")
 def test_a_plugins_own_fault_is_a_result(trouble, tmp_path):
     (tmp_path / "a.trbl").write_text("{}")
-    pool = Pool(1)
+    pool = Pool(1, WORK)
     try:
         done, _ = run(pool, [convert("a")], tmp_path)
     finally:
@@ -93,9 +94,46 @@ def test_a_plugins_own_fault_is_a_result(trouble, tmp_path):
 
 
 @pytest.mark.usefixtures("plugin")
+def test_what_a_fork_of_a_plugins_says_is_no_answer(trouble, tmp_path):
+    trouble(tmp_path / "a.trbl", 1, fork="raises")
+    trouble(tmp_path / "b.trbl", 2)
+    pool = Pool(1, WORK)
+    try:
+        done, _ = run(pool, [convert("a"), convert("b")], tmp_path)
+    finally:
+        pool.close()
+    assert {name: values["session_id"] for name, values in done.items()} == {"a.nwb": "a", "b.nwb": "b"}
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_process_that_died_is_noticed_though_a_fork_of_a_plugins_holds_its_pipe(trouble, tmp_path):
+    trouble(tmp_path / "a.trbl", 1, fork="stays", marker=str(tmp_path / "forked"))
+    pool = Pool(1, WORK)
+    begin = time.monotonic()
+    try:
+        done, _ = run(pool, [convert("a")], tmp_path)
+    finally:
+        pool.close()
+    assert (done["a.nwb"]["session_id"], done["a.nwb"]["attempts"]) == ("a", 2)
+    assert time.monotonic() - begin < 90
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_plugin_that_closes_its_standard_input_costs_no_other_recording(trouble, tmp_path):
+    trouble(tmp_path / "a.trbl", 1, closes=0)
+    trouble(tmp_path / "b.trbl", 2)
+    pool = Pool(1, WORK)
+    try:
+        done, _ = run(pool, [convert("a"), convert("b")], tmp_path)
+    finally:
+        pool.close()
+    assert {name: values["session_id"] for name, values in done.items()} == {"a.nwb": "a", "b.nwb": "b"}
+
+
+@pytest.mark.usefixtures("plugin")
 def test_closing_stops_what_runs_and_leaves_no_part_file(trouble, tmp_path):
     trouble(tmp_path / "a.trbl", 1, wait=0.2, frames=4000, begun=str(tmp_path / "begun"))
-    pool = Pool(1)
+    pool = Pool(1, WORK)
     begin = time.monotonic()
     for event in pool.run([convert("a")], shared(tmp_path)):
         if event.what == "progress" and (tmp_path / "begun").exists():
@@ -112,8 +150,8 @@ def test_no_process_outlives_a_killed_parent(site, trouble, tmp_path):
     code = f"""if True:
         import sys
         sys.path[:0] = [{str(site)!r}]
-        from nwbridge.batch.pool import Pool
-        list(Pool(1).run([{convert("a")!r}], {shared(tmp_path)!r}))
+        from nwbridge.processes.pool import Pool
+        list(Pool(1, {WORK!r}).run([{convert("a")!r}], {shared(tmp_path)!r}))
     """
     parent = subprocess.Popen([sys.executable, "-c", code])
     worker = _written(tmp_path / "begun")

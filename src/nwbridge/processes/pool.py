@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from nwbridge.batch.worker import GRACE_S
 from nwbridge.errors import NwbridgeError
+from nwbridge.processes.worker import GRACE_S
 
 TRIES = 2
 
@@ -32,10 +32,14 @@ class Event:
 
 
 class Pool:
-    """Processes that take tasks one by one, from when they are needed until `close`."""
+    """Processes that take tasks one by one, from when they are needed until `close`.
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    `work` names the function that does a task, as ``module:function``; its module is loaded before the first task
+    comes. It takes the task, what all tasks share and a function that is told of progress, and returns plain values.
+    """
+
+    def __init__(self, size: int, work: str) -> None:
+        self.size, self._work = size, work
         self._lanes: list[_Lane] = []
         self._words: _Words = queue.Queue()
 
@@ -43,7 +47,7 @@ class Pool:
         """Yield what happens to each task; `started` before the task is given to a process."""
         waiting, tries = deque(tasks), {id(task): 0 for task in tasks}
         while len(self._lanes) < min(self.size, len(tasks)):
-            self._lanes.append(_Lane(self._words))
+            self._lanes.append(_Lane(self._words, self._work))
         while waiting or any(lane.task is not None for lane in self._lanes):
             for lane in self._lanes:
                 if lane.task is None and waiting:
@@ -99,18 +103,19 @@ _Words = queue.Queue[tuple["_Lane", subprocess.Popen[str], dict[str, Any] | None
 class _Lane:
     """One process after another, for one task after another."""
 
-    def __init__(self, words: _Words) -> None:
+    def __init__(self, words: _Words, work: str) -> None:
         self.task: Mapping[str, Any] | None = None
-        self._words = words
+        self._words, self._work = words, work
         self._code: int | None = None
         self._idle_deaths = 0
         self._start()
 
     def _start(self) -> None:
-        code = f"import sys; sys.path[:] = {sys.path!r}; from nwbridge.batch.worker import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from nwbridge.processes.worker import main; main(sys.argv[1])"
+        self._shared: Mapping[str, Any] | None = None  # what this process has been told
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 lives as long as the process
         pipe = subprocess.PIPE
-        command = [sys.executable, "-c", code]
+        command = [sys.executable, "-c", code, self._work]
         self._process = subprocess.Popen(  # noqa: S603 our own interpreter
             command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True, encoding="utf-8"
         )
@@ -134,11 +139,16 @@ class _Lane:
         self.task = task
         assert self._process.stdin is not None  # noqa: S101
         with suppress(OSError):  # it has died: that is told by its output, which ends
-            self._process.stdin.write(json.dumps({"task": task, "shared": shared}) + "\n")
+            words = {"task": task} if shared is self._shared else {"task": task, "shared": shared}
+            self._process.stdin.write(json.dumps(words) + "\n")
             self._process.stdin.flush()
+            self._shared = shared
 
     def replace(self) -> None:
         """Put a new process in the place of one that has died."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        self._process.kill()  # if it lives, and only its pipe has ended
         self._code = self._process.wait()
         said = self._said()
         self._shut()

@@ -1,0 +1,1 @@
+"""Processes beside this one, which take tasks as plain values; whatever kills one harms no other."""
