@@ -21,6 +21,7 @@ from nwbridge.metadata import Field, Metadata
 from nwbridge.nwb import backend as backends
 from nwbridge.nwb.backend import BackendName
 from nwbridge.nwb.chunks import Compression
+from nwbridge.nwb.endings import ZARR
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
 from nwbridge.plugins import Registry
 from nwbridge.results import Result, summaries
@@ -163,7 +164,7 @@ def convert_each(
     chosen = [wanted] if wanted is not None else names or [None]
     for number, name in enumerate(chosen, 1):
         file = name or re.sub(r"[^A-Za-z0-9._-]+", "_", path.name.removesuffix(path.suffix if path.is_file() else ""))
-        suffix = backends.ZARR if arguments.get("backend") == "zarr" else ".nwb"
+        suffix = ZARR if arguments.get("backend") == "zarr" else ".nwb"
         out = folder if arguments.get("archive") else folder / f"{file}{suffix}"
         try:
             if starting is not None:
@@ -178,7 +179,7 @@ def convert_each(
 
 def _check_backend(out: Path, backend: str | None, archive: str | None) -> None:
     """Raise where the backend contradicts the name of the file, or the archive would not look into it."""
-    if archive is not None and (backend == "zarr" or out.name.endswith(backends.ZARR)):
+    if archive is not None and (backend == "zarr" or out.name.endswith(ZARR)):
         raise BadOption(
             f"--for {archive} is for HDF5: of NWB in Zarr DANDI reads neither subject nor session (docs/zarr.md)"
         )

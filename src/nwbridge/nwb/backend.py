@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from nwbridge.errors import BadOption, CannotWrite, MissingDependency
 from nwbridge.nwb.chunks import Compression
+from nwbridge.nwb.endings import ZARR
 
 BackendName = Literal["hdf5", "zarr"]
-ZARR = ".nwb.zarr"  # what such a folder's name ends in
 HINT = "python -m pip install 'nwbridge[zarr]'"
 
 

@@ -23,7 +23,8 @@ from pynwb import NWBFile
 
 from nwbridge.errors import CannotWrite, InvalidOutput, PluginFault
 from nwbridge.nwb import backend, namespaces
-from nwbridge.nwb.backend import ZARR, Backend
+from nwbridge.nwb.backend import Backend
+from nwbridge.nwb.endings import ZARR
 from nwbridge.nwb.fill import Advance, Part, fill, verify
 from nwbridge.nwb.layout import Layout
 

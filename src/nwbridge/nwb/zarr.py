@@ -26,8 +26,8 @@ from numcodecs import Blosc
 
 from nwbridge.errors import BadSource, CannotWrite, InvalidOutput
 from nwbridge.nwb import namespaces
-from nwbridge.nwb.backend import ZARR
 from nwbridge.nwb.chunks import Compression
+from nwbridge.nwb.endings import ZARR
 from nwbridge.nwb.places import Buffers, Grid, Pack, hash_of, place, slab_of
 
 _LEVELS = {"fast": 1, "small": 5}  # of Zstandard; higher ones take ten times as long for 2 % (docs/zarr.md)
