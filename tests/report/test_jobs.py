@@ -52,6 +52,20 @@ def test_events_alone_have_a_small_picture(save, imaging, ephys, page_of):
     assert places == pytest.approx([0, 250, 1000])
 
 
+def test_events_of_few_channels_have_a_row_each_and_those_of_many_have_one(save, page_of):
+    times = np.arange(1.0, 61.0)
+    channels, serial = np.arange(60) % 3 + 4, np.arange(60)
+    columns = [nwbridge.Column("timestamp", times, "seconds"), nwbridge.Column("serial", serial)]
+    few = nwbridge.Events("few", (*columns, nwbridge.Column("channel", channels)))
+    many = nwbridge.Events("many", tuple(columns))
+    page = page_of(save(few, many, name="events").out)
+    tracks = {one.one("p", class_="label").text: one for one in page.all("div", class_="ticks")}
+    rows = {
+        name: [one.text for one in next(track.all("div", class_="ys")).all("span")] for name, track in tracks.items()
+    }
+    assert rows == {"few: 60 events": ["4", "5", "6"], "many: 60 events": []}
+
+
 @pytest.mark.parametrize(("check", "status"), [(True, "Checked, not drawn"), (False, "Neither drawn nor checked")])
 def test_a_zarr_store_alone_is_not_said_to_be_read(tmp_path, save, ephys, parsed, check, status):
     pytest.importorskip("hdmf_zarr", reason="hdmf-zarr is not installed: pip install 'nwbridge[zarr]'")

@@ -15,7 +15,8 @@ from nwbridge.report.sheet import Sheet, column_values, panels, tracks
 from nwbridge.report.tracks import Spans, Ticks, Track, thinned
 
 ROWS, COLUMNS, VALUES = 5, 8, 12  # of a table that are shown, and values of parameters
-UNITS, KINDS = 24, 8  # rows of ticks
+UNITS, KINDS = 24, 24  # rows of ticks
+MARKS = 200  # of a row, at least
 WORDS = 60  # characters of a cell
 
 
@@ -36,21 +37,23 @@ def _(units: Units, sheet: Sheet) -> Iterator[Track]:
 @tracks.register
 def _(events: Events, sheet: Sheet) -> Iterator[Track]:
     times = np.asarray(column_values(events["timestamp"]), np.float64)
-    kind = next((c for c in events.columns if _is_kind(c)), None)
-    rows: tuple[Floats, ...] = (times,)
-    names: tuple[str, ...] = ("",)
-    if kind is not None:
-        values = column_values(kind)
-        found = np.unique(values)
-        if len(values) == len(times) and 1 < len(found) <= KINDS:
-            rows, names = tuple(times[values == one] for one in found), tuple(str(one)[:12] for one in found)
-    shown = tuple(thinned(row, sheet.detail.points)[0] for row in rows)
+    rows: dict[str, Floats] = next(filter(None, (_by_kind(column, times) for column in events.columns)), {"": times})
+    most = max(MARKS, sheet.detail.points // (2 * len(rows)))
+    shown = tuple(thinned(row, most)[0] for row in rows.values())
     more = ", evenly thinned" if sum(map(len, shown)) < len(times) else ""
-    yield Ticks(f"{events.name}: {count(len(times), 'event')}{more}", shown, names if len(rows) > 1 else (), len(times))
+    names = tuple(rows) if len(rows) > 1 else ()
+    yield Ticks(f"{events.name}: {count(len(times), 'event')}{more}", shown, names, len(times))
 
 
-def _is_kind(column: Column) -> bool:
-    return not isinstance(column.values, LazyArray) and column.ends is None and column.values.dtype.kind == "U"
+def _by_kind(column: Column, times: Floats) -> dict[str, Floats]:
+    """Return the times of each kind of event, or {} where a column does not tell some few kinds apart."""
+    if column.ends is not None or column.values.dtype.kind not in "Uiu":
+        return {}
+    values = column_values(column)
+    found = np.unique(values)
+    if len(values) != len(times) or not 1 < len(found) <= KINDS:
+        return {}
+    return {str(one)[:12]: times[values == one] for one in found}
 
 
 @tracks.register

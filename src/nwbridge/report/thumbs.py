@@ -9,7 +9,7 @@ from nwbridge.report.markup import el
 from nwbridge.report.sheet import Sheet
 from nwbridge.report.tracks import Line, Ticks, Track, extent, thinned
 
-POINTS, MARKS = 120, 300  # of a line, and of a row of ticks
+POINTS, MARKS = 120, 40  # of a line, and of a row of ticks: more run together into a block
 
 
 def thumb(sheet: Sheet, found: Sequence[Track]) -> str:
