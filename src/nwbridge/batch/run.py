@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nwbridge import metadata as metadata_
 from nwbridge import processors
@@ -17,33 +17,16 @@ from nwbridge.batch.plan import Job, jobs, refuse_unmatched, remove_other_names
 from nwbridge.batch.resume import left
 from nwbridge.batch.told import BatchResult, Line, failed, failures, planned, result
 from nwbridge.dandi import gate
+from nwbridge.draft import layout_for, threads_for
 from nwbridge.errors import BadOption, NotRecognized
 from nwbridge.metadata import Metadata
-from nwbridge.nwb.chunks import COMPRESSIONS
 from nwbridge.plugins import installed
-from nwbridge.processes.pool import Event, Pool
+from nwbridge.processes.pool import Event, Executor, Pool
 from nwbridge.report import write
 
 REPORT = "report.html"
 WORK = "nwbridge.batch.work:perform"
 Tell = Callable[[Event], None]
-
-
-class Executor(Protocol):
-    """Whatever does tasks: the pool or a cluster."""
-
-    @property
-    def size(self) -> int:
-        """How many tasks it does at a time."""
-
-    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Any:
-        """Yield what happens to each task."""
-
-    def running(self) -> list[Mapping[str, Any]]:
-        """Return the tasks that are being worked on by processes of ours."""
-
-    def close(self) -> None:
-        """Give up."""
 
 
 def convert_all(
@@ -128,13 +111,10 @@ def convert_all(
 def _check(
     root: Path, out: Path, workers: int | None, threads: int | None, chunks: Sequence[int] | None, compression: str
 ) -> None:
-    for name, count in (("workers", workers), ("threads", threads)):
-        if count is not None and count < 1:
-            raise BadOption(f"--{name} {count}: expected at least 1")
-    if compression not in COMPRESSIONS:
-        raise BadOption(f"--compression {compression}: expected one of {', '.join(COMPRESSIONS)}")
-    if chunks is not None and (len(chunks) != 3 or min(chunks) < 1):
-        raise BadOption(f"--chunks {chunks}: expected frames, rows and columns, each at least 1, as in 64,128,128")
+    if workers is not None and workers < 1:
+        raise BadOption(f"--workers {workers}: expected at least 1")
+    threads_for(threads)
+    layout_for(compression, chunks)
     if out.exists() and not out.is_dir():
         raise BadOption(f"{out} is a file: give a folder for the NWB files")
     if out.exists() and root.exists() and out.samefile(root):

@@ -18,6 +18,7 @@ from nwbridge.errors import CannotWrite
 from nwbridge.nwb import namespaces, schema
 from nwbridge.nwb.chunks import Compression
 from nwbridge.safety import check_hdf5
+from nwbridge.whole import take_name
 
 
 def _filters(compression: Compression) -> dict[str, Any]:
@@ -97,16 +98,7 @@ class Hdf5:
             os.fsync(file.fileno())
 
     def publish(self, part: Path, out: Path, *, overwrite: bool) -> bool:
-        if not overwrite:
-            try:
-                os.link(part, out)  # unlike a rename, fails where the name is taken
-            except OSError:  # it is, or the file system has no hard links
-                if os.path.lexists(out):
-                    return False
-            else:
-                return True
-        part.replace(out)
-        return True
+        return take_name(part, out, overwrite=overwrite)
 
     def size(self, path: Path) -> int:
         return path.stat().st_size

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from nwbridge.errors import NwbridgeError
 from nwbridge.processes.worker import GRACE_S
@@ -29,6 +29,27 @@ class Event:
     what: str
     task: Mapping[str, Any]
     values: Mapping[str, Any]
+
+
+class Runner(Protocol):
+    """Whatever does tasks."""
+
+    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield what happens to each task."""
+
+
+class Executor(Runner, Protocol):
+    """What does tasks elsewhere: the pool or a cluster."""
+
+    @property
+    def size(self) -> int:
+        """How many tasks it does at a time."""
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """Return the tasks that are being worked on by processes of ours."""
+
+    def close(self) -> None:
+        """Give up."""
 
 
 class Pool:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from nwbridge import processors
 from nwbridge.errors import BadOption, CannotWrite
+from nwbridge.whole import take_name
 
 if TYPE_CHECKING:
-    from nwbridge.report.work import Executor
+    from nwbridge.processes.pool import Runner
 
 Progress = Callable[[str, int, int], None]  # phase, recordings done, recordings in all
 
@@ -45,7 +46,7 @@ def write(
     check: bool = True,
     made: datetime | None = None,
     progress: Progress | None = None,
-    executor: Executor | None = None,
+    executor: Runner | None = None,
 ) -> Written:
     """Write one HTML page on recordings.
 
@@ -92,11 +93,15 @@ def _check_target(out: Path, *, overwrite: bool) -> None:
         if out.is_dir():
             raise CannotWrite(f"{out} is a folder; give the name of a file")
         if os.path.lexists(out) and not overwrite:
-            raise CannotWrite(f"{out} exists already: choose another name or say --overwrite")
+            raise _taken(out)
         if not out.parent.is_dir():
             raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
     except (OSError, ValueError) as error:
         raise CannotWrite(f"{out!s:.80} cannot be written: {error}") from error
+
+
+def _taken(out: Path) -> CannotWrite:
+    return CannotWrite(f"{out} exists already: choose another name or say --overwrite")
 
 
 def _publish(text: bytes, out: Path, *, overwrite: bool) -> None:
@@ -107,23 +112,10 @@ def _publish(text: bytes, out: Path, *, overwrite: bool) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        if overwrite:
-            part.replace(out)
-        else:
-            _name_once(part, out)
+        if not take_name(part, out, overwrite=overwrite):
+            raise _taken(out)
     except OSError as error:
         raise CannotWrite(f"{out} cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def _name_once(part: Path, out: Path) -> None:
-    try:
-        os.link(part, out)
-    except FileExistsError as error:
-        raise CannotWrite(f"{out} exists already: choose another name or say --overwrite") from error
-    except OSError:  # a file system without links
-        if os.path.lexists(out):
-            raise CannotWrite(f"{out} exists already: choose another name or say --overwrite") from None
-        part.rename(out)

@@ -40,10 +40,6 @@ class Story:
         """What the results say; nothing, of a file alone."""
         return self.entry.line or {}
 
-    def counted(self, severity: str) -> int:
-        """How many findings are of a severity."""
-        return sum(finding.get("severity") == severity for finding in self.findings)
-
 
 def story(position: int, entry: Entry, drawn: Drawn | None) -> Story:
     """Return what is known of a recording."""

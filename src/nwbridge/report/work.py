@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from nwbridge.processes.pool import Event, Pool
+from nwbridge.processes.pool import Event, Pool, Runner
 from nwbridge.report.detail import detail_of
 from nwbridge.report.entries import Entry
 
@@ -20,15 +20,8 @@ Progress = Callable[[str, int, int], None]
 DRAW = "draw"  # what a task of ours does, for executors that do others too
 
 
-class Executor(Protocol):
-    """Whatever does tasks, as the pool."""
-
-    def run(self, tasks: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Iterator[Event]:
-        """Yield what happens to each task."""
-
-
 def draw_all(
-    entries: Sequence[Entry], workers: int, *, check: bool, progress: Progress, executor: Executor | None = None
+    entries: Sequence[Entry], workers: int, *, check: bool, progress: Progress, executor: Runner | None = None
 ) -> list[Drawn | None]:
     """Return what was drawn of each entry, in order; None of those without a file."""
     tasks = [
@@ -82,7 +75,7 @@ class _Here:
 
 
 @contextmanager
-def _executor(given: Executor | None, workers: int) -> Iterator[Executor]:
+def _executor(given: Runner | None, workers: int) -> Iterator[Runner]:
     if given is not None or workers <= 1:
         yield given or _Here()
         return
