@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := . $(wildcard plugins/*)
-SOURCES := $(notdir $(wildcard plugins/*))
+SOURCES := $(shell grep -l register_sources plugins/*/src/*/__init__.py | cut -d/ -f2)
 
 .PHONY: demo test lint bench format clean
 
@@ -14,6 +14,8 @@ demo: $(VENV)/installed
 	  $(BIN)/nwbridge convert demo/$$source/* demo/$$source.nwb --source $$source --set 'Subject.species=Mus musculus' && \
 	  $(BIN)/nwbridge validate demo/$$source.nwb && echo || exit 1; \
 	done
+	@$(BIN)/nwbridge process register,denoise demo/neurofinder.nwb demo/denoised.nwb
+	@echo
 	@echo "Made and checked: a file for each of $(SOURCES) in demo/, from the made-up recordings beside them."
 	@echo "Next: $(BIN)/nwbridge convert YOUR-RECORDING OUT.nwb"
 

@@ -5,7 +5,8 @@ import inspect
 
 import pytest
 
-from nwbridge import Check, PluginFault, Processor, Source, option
+from nwbridge import Check, Export, Movie, PluginFault, Processor, Score, Source, option
+from nwbridge.cli.offered import OPTIONS_OF
 from nwbridge.hookspecs import RESERVED, Hooks
 from nwbridge.plugins import _RECORDS
 
@@ -21,14 +22,22 @@ def source(**changes):
 
 
 def processor(**changes):
-    return Processor(**({"name": "mine", "title": "a step", "takes": (), "run": nothing} | changes))
+    return Processor(**({"name": "mine", "title": "a step", "takes": (Movie,), "run": nothing} | changes))
 
 
 def check(**changes):
     return Check(**({"name": "mine", "run": nothing} | changes))
 
 
-@pytest.mark.parametrize("make", [source, processor, check])
+def score(**changes):
+    return Score(**({"name": "mine", "title": "a score", "run": nothing} | changes))
+
+
+def export(**changes):
+    return Export(**({"name": "mine", "title": "a file", "make": nothing} | changes))
+
+
+@pytest.mark.parametrize("make", [source, processor, check, score, export])
 @pytest.mark.parametrize("name", ["Mine", "my files", "", "a/b", "mine\n", None, 5, "-mine", "käse"])
 def test_a_name_is_a_short_lower_case_word(make, name):
     with pytest.raises(PluginFault, match="expected a short lower-case word such as 'neurofinder'"):
@@ -42,20 +51,28 @@ def test_common_names_are_taken(name):
 
 @pytest.mark.parametrize(
     ("make", "function"),
-    [(source, "detect"), (source, "describe"), (source, "example"), (processor, "run"), (check, "run")],
+    [
+        (source, "detect"),
+        (source, "describe"),
+        (source, "example"),
+        (processor, "run"),
+        (check, "run"),
+        (score, "run"),
+        (export, "make"),
+    ],
 )
 def test_what_should_be_a_function_is_one(make, function):
     with pytest.raises(PluginFault, match=f"mine: {function} is not a function"):
         make(**{function: "detect"})
 
 
-@pytest.mark.parametrize("make", [source, processor])
+@pytest.mark.parametrize("make", [source, processor, score, export])
 def test_a_title_is_text(make):
     with pytest.raises(PluginFault, match="mine: the title is None; expected a line of text"):
         make(title=None)
 
 
-@pytest.mark.parametrize("make", [source, processor])
+@pytest.mark.parametrize("make", [source, processor, score, export])
 def test_options_are_checked_at_once(make):
     @dataclasses.dataclass(frozen=True)
     class Options:
@@ -63,6 +80,26 @@ def test_options_are_checked_at_once(make):
 
     with pytest.raises(PluginFault, match=r"Options\.bands"):
         make(options=Options)
+
+
+@pytest.mark.parametrize("make", [source, processor, score, export])
+@pytest.mark.parametrize("name", ["series", "light", "rows_first", "out", "workers", "threads"])
+def test_no_option_takes_the_flag_of_a_command(make, name):
+    options = dataclasses.make_dataclass("Options", [(name, int, option(1, "taken"))], frozen=True)
+    with pytest.raises(PluginFault, match=f"mine: option {name} has the name of a flag of nwbridge"):
+        make(options=options)
+
+
+@pytest.mark.parametrize("field", ["takes", "beside"])
+@pytest.mark.parametrize("kinds", [Movie, [Movie], ("Movie",)])
+def test_a_processor_takes_types_in_a_tuple(field, kinds):
+    with pytest.raises(PluginFault, match=f"Processor mine: {field} is .*; expected a tuple of types"):
+        processor(**{field: kinds})
+
+
+def test_a_processor_takes_something():
+    with pytest.raises(PluginFault, match="Processor mine takes nothing; expected one type of element or more"):
+        processor(takes=())
 
 
 def test_a_check_names_sources_in_a_tuple():
@@ -89,7 +126,7 @@ def test_no_option_of_a_plugin_can_have_the_name_of_a_flag():
     commands = build_parser()._subparsers._group_actions[0].choices
     own = {
         flag.removeprefix("--").replace("-", "_")
-        for name in ("convert", "inspect")
+        for name in OPTIONS_OF
         for action in commands[name]._actions
         for flag in action.option_strings
         if flag.startswith("--")

@@ -124,6 +124,18 @@ def test_a_working_plugin_is_found_with_name_and_version(site):
             HEAD + "@nwbridge.hookimpl\ndef register_checks():\n    return [nwbridge.Check('A b', print)]",
             "Check name 'A b': expected a short lower-case word",
         ),
+        (
+            HEAD + "@nwbridge.hookimpl\ndef register_scores():\n    return [print]",
+            "register_scores returned a builtin_function_or_method; expected a list of Score",
+        ),
+        (
+            HEAD + "@nwbridge.hookimpl\ndef register_exports():\n    return nwbridge.Export('a', 'b', print)",
+            "register_exports returned a Export; expected a list of Export",
+        ),
+        (
+            HEAD + "@nwbridge.hookimpl\ndef register_score():\n    return []",
+            "there is no hook register_score; did you mean register_scores",
+        ),
         (HEAD + "@nwbridge.hookimpl\ndef register_sources():\n    return [][1]", "IndexError: list index out of range"),
         (
             HEAD + "@nwbridge.hookimpl\ndef register_sources(paths):\n    return []",
@@ -404,6 +416,71 @@ def test_a_misspelt_source_is_answered_with_the_nearest_name(tmp_path, name, wor
     with pytest.raises(BadOption) as caught:
         registry.detect(tmp_path, name)
     assert str(caught.value) == words
+
+
+OFFERING = """
+    import nwbridge
+
+    def nothing(*arguments):
+        return None
+
+    @nwbridge.hookimpl
+    def register_processors():
+        return [nwbridge.Processor("sharpen", "sharper movies", (nwbridge.Movie,), nothing)]
+
+    @nwbridge.hookimpl
+    def register_scores():
+        return [nwbridge.Score("likeness", "how alike movies are", nothing)]
+
+    @nwbridge.hookimpl
+    def register_exports():
+        return [nwbridge.Export("listing", "a list of names", nothing)]
+"""
+
+
+def test_what_a_plugin_offers_is_found_by_name_with_the_plugin(site):
+    distribution(site, "mine", OFFERING)
+    registry = load_from(site)
+    assert [record.name for record in registry.plugins[0].records] == ["sharpen", "likeness", "listing"]
+    for kind, name in (("processor", "sharpen"), ("score", "likeness"), ("export", "listing")):
+        record, plugin = getattr(registry, kind)(name)
+        assert (record.name, plugin.label) == (name, "nwbridge-mine 1.2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "near", "message"),
+    [
+        ("processor", "sharpn", "there is no step sharpn; did you mean sharpen?"),
+        ("score", "likenes", "there is no score likenes; did you mean likeness?"),
+        ("export", "zzz", "there is no export zzz; installed: listing"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest_of_its_kind(site, kind, near, message):
+    distribution(site, "mine", OFFERING)
+    with pytest.raises(BadOption) as caught:
+        getattr(load_from(site), kind)(near)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("kind", ["processor", "score", "export"])
+def test_a_broken_plugin_says_why_when_it_is_asked_for(site, kind):
+    distribution(site, "mine", "1 / 0")
+    with pytest.raises(PluginFault, match=r"nwbridge-mine 1\.2 cannot be used: ZeroDivisionError"):
+        getattr(load_from(site), kind)("mine")
+
+
+def test_one_name_may_be_a_source_a_score_and_an_export(site):
+    distribution(site, "mine", OFFERING.replace("likeness", "one").replace("listing", "one").replace("sharpen", "one"))
+    assert load_from(site).plugins[0].error is None
+
+
+def test_two_plugins_cannot_have_one_score_name(site):
+    for name in ("alpha", "beta"):
+        distribution(site, name, OFFERING)
+    assert [plugin.error for plugin in load_from(site).plugins] == [
+        None,
+        "the name sharpen is already used by nwbridge-alpha 1.2",
+    ]
 
 
 def raises(error):

@@ -34,7 +34,14 @@ def test_the_public_names_are_listed_once():
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("convert", "conversion"), ("inspect", "inspection"), ("validate", "validation")]
+    ("name", "module"),
+    [
+        ("convert", "conversion"),
+        ("inspect", "inspection"),
+        ("validate", "validation"),
+        ("score", "scoring"),
+        ("export", "exports"),
+    ],
 )
 def test_functions_stay_functions_when_their_modules_are_imported(name, module):
     room = importlib.import_module(f"nwbridge.{module}")

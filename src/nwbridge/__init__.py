@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from nwbridge.errors import NotRecognized as NotRecognized
     from nwbridge.errors import NwbridgeError as NwbridgeError
     from nwbridge.errors import PluginFault as PluginFault
+    from nwbridge.exports import export as export
     from nwbridge.hookspecs import Check as Check
+    from nwbridge.hookspecs import Export as Export
     from nwbridge.hookspecs import Processor as Processor
+    from nwbridge.hookspecs import Score as Score
+    from nwbridge.hookspecs import Scores as Scores
     from nwbridge.hookspecs import Source as Source
     from nwbridge.hookspecs import hookimpl as hookimpl
     from nwbridge.inspection import inspect as inspect
@@ -51,14 +55,19 @@ if TYPE_CHECKING:
     from nwbridge.model import Segmentation as Segmentation
     from nwbridge.model import Series as Series
     from nwbridge.model import Session as Session
+    from nwbridge.model import Step as Step
     from nwbridge.model import Subject as Subject
     from nwbridge.model import Table as Table
     from nwbridge.model import Traces as Traces
     from nwbridge.model import Units as Units
     from nwbridge.options import NoOptions as NoOptions
     from nwbridge.options import option as option
+    from nwbridge.processing import process as process
     from nwbridge.results import Inspection as Inspection
     from nwbridge.results import Result as Result
+    from nwbridge.running import progress as progress
+    from nwbridge.running import threads as threads
+    from nwbridge.scoring import score as score
     from nwbridge.validation import validate as validate
 
 _ROOMS = {
@@ -79,7 +88,8 @@ _ROOMS = {
         "NwbridgeError",
         "PluginFault",
     ),
-    "nwbridge.hookspecs": ("Check", "Processor", "Source", "hookimpl"),
+    "nwbridge.exports": ("export",),
+    "nwbridge.hookspecs": ("Check", "Export", "Processor", "Score", "Scores", "Source", "hookimpl"),
     "nwbridge.inspection": ("inspect",),
     "nwbridge.model": (
         "Channel",
@@ -101,6 +111,7 @@ _ROOMS = {
         "Segmentation",
         "Series",
         "Session",
+        "Step",
         "Subject",
         "Table",
         "Traces",
@@ -108,6 +119,9 @@ _ROOMS = {
     ),
     "nwbridge.options": ("NoOptions", "option"),
     "nwbridge.results": ("Inspection", "Result"),
+    "nwbridge.processing": ("process",),
+    "nwbridge.running": ("progress", "threads"),
+    "nwbridge.scoring": ("score",),
     "nwbridge.validation": ("validate",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

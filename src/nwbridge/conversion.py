@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from nwbridge.dandi import gate, names
 from nwbridge.description import Reading, named, read, recordings
 from nwbridge.draft import lay_out, layout_for, named_after, threads_for
 from nwbridge.errors import BadOption, CannotWrite, InvalidOutput, NwbridgeError
+from nwbridge.landing import Clock, folder_for, same_file, silent
 from nwbridge.metadata import Field, Metadata
 from nwbridge.nwb import backend as backends
 from nwbridge.nwb.backend import BackendName
@@ -78,9 +78,9 @@ def convert(
         NwbridgeError: one of its kinds, with one line of what was found, expected and to be done; nothing is left of
             `out` then.
     """
-    begin = time.perf_counter()
+    clock = Clock()
     path, out = named(path), named(out)
-    progress = progress or _silent
+    progress = progress or silent
     gate.check_archive(archive)
     chosen = archive is not None and not out.name.endswith((".nwb", ".zarr"))
     _check_backend(out, backend, archive)
@@ -93,15 +93,14 @@ def convert(
     if archive is not None:
         gate.check_session(session)
     root, out = (out, out / names.layout(session)) if chosen else (None, out)
-    if any(_same_file(out, file) for file in session.files):
+    if any(same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
     script = _script(path, out, reading, first)
     file = lay_out(reading, layout, _unknown(reading.fields), script)
-    clock = _Clock(begin)
     clock.lap("describe")
     with (
         watched(session.files) as fingerprints,
-        _folder(out, root, overwrite=overwrite),
+        folder_for(out, root, overwrite=overwrite),
         part_file(out, overwrite=overwrite) as part,
     ):
         with named_after(reading.match.plugin):
@@ -131,7 +130,7 @@ def convert(
         plugin=reading.match.plugin.label,
         evidence=reading.match.evidence,
         session_id=session.id,
-        elements=summaries(session),
+        elements=summaries(session.elements),
         fields=reading.fields,
         findings=(*session.findings, *layout.findings, *findings),
         verified=verify,
@@ -186,25 +185,6 @@ def _check_backend(out: Path, backend: str | None, archive: str | None) -> None:
     backends.check_named(out, backend)
 
 
-@contextlib.contextmanager
-def _folder(out: Path, root: Path | None, *, overwrite: bool) -> Iterator[None]:
-    """Make the folder of a file that the archive named, below `root`; remove it if nothing came of it."""
-    if root is None:
-        yield
-        return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"the folder {out.parent} cannot be made: {error.strerror}") from error
-    try:
-        check_target(out, overwrite=overwrite)
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            out.parent.rmdir()
-        raise
-
-
 def _unknown(fields: Sequence[Field]) -> list[str]:
     return [f"{f.key} ({f.note})" for f in fields if f.origin == "unknown" and f.key in metadata.UNKNOWN]
 
@@ -214,30 +194,3 @@ def _script(path: Path, out: Path, reading: Reading, first: int | None) -> str:
     names = [os.fsencode(p.name).decode("utf-8", "replace") for p in (path, out)]
     words = ["nwbridge", "convert", *names, "--source", reading.match.source.name]
     return " ".join(words + (["--first", str(first)] if first else []))
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, or the first is a folder that the second lies in."""
-    with contextlib.suppress(OSError):
-        return one.exists() and any(one.samefile(place) for place in (other, *other.resolve().parents))
-    return False
-
-
-class _Clock:
-    """Seconds of each phase."""
-
-    def __init__(self, begin: float) -> None:
-        self._begin = self._last = begin
-        self.laps: dict[str, float] = {}
-
-    def lap(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.laps[phase] = round(now - self._last, 3)
-        self._last = now
-
-    def total(self) -> None:
-        self.laps["total"] = round(time.perf_counter() - self._begin, 3)
-
-
-def _silent(phase: str, done: int, total: int) -> None:
-    """Show nothing."""

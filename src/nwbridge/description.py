@@ -212,7 +212,7 @@ def _read_one(
     )
     if first is not None:
         session = session.first(first)
-    _refuse_unwritable(session, session.id)
+    refuse_unwritable(session, session.id)
     session = replace(session, files=tuple(Path(f).absolute() for f in session.files))
     return Reading(match, session, content, tuple(asked), source)
 
@@ -276,7 +276,7 @@ def _empty(session: Session) -> Iterator[Finding]:
             yield Finding("hint", f"{element.name} {what}", check="describe")
 
 
-def _refuse_unwritable(value: Any, where: str) -> None:
+def refuse_unwritable(value: Any, where: str) -> None:
     """Raise BadSource for a text, anywhere in the session, that HDF5 cannot hold."""
     if isinstance(value, str) and ("\0" in value or value.encode("utf-8", "replace").decode("utf-8") != value):
         raise BadSource(
@@ -284,14 +284,14 @@ def _refuse_unwritable(value: Any, where: str) -> None:
         )
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            _refuse_unwritable(key, f"{where}: a key")
-            _refuse_unwritable(inner, f"{where}: {key}")
+            refuse_unwritable(key, f"{where}: a key")
+            refuse_unwritable(inner, f"{where}: {key}")
     elif isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.dtype.kind == "U"):
         for inner in value.flat if isinstance(value, np.ndarray) else value:
-            _refuse_unwritable(inner, where)
+            refuse_unwritable(inner, where)
     elif is_dataclass(value):
         for entry in fields(value):
-            _refuse_unwritable(getattr(value, entry.name), f"{type(value).__name__}.{entry.name}")
+            refuse_unwritable(getattr(value, entry.name), f"{type(value).__name__}.{entry.name}")
 
 
 def named(path: Path | str) -> Path:

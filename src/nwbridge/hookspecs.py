@@ -1,4 +1,4 @@
-"""The whole contract between nwbridge and a plugin: four hooks and the records that they return.
+"""The whole contract between nwbridge and a plugin: six hooks and the records that they return.
 
 A plugin is a distribution with an entry point in the group ``nwbridge``; the entry point names a module (or object)
 whose functions, marked with ``@nwbridge.hookimpl``, implement any of the hooks below.
@@ -7,7 +7,7 @@ whose functions, marked with ``@nwbridge.hookimpl``, implement any of the hooks 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ from nwbridge.options import NoOptions, flags
 API_VERSION = 1  # a plugin may set NWBRIDGE_API to the version it was written for
 
 _SHARED = ("source", "only", "metadata", "set", "first", "threads", "chunks", "compression", "json", "help")
-# flags that convert and inspect have themselves
-RESERVED = frozenset((*_SHARED, "no_verify", "overwrite", "quiet", "for", "backend"))
+_WRITING = ("no_verify", "overwrite", "quiet", "for", "backend", "out")
+_PROCESSING = ("series", "light", "rows_first")
+_BATCH = ("process", "pattern", "workers", "dask", "no_report", "dry_run")
+# flags that the commands which take plugins' options have themselves
+RESERVED = frozenset((*_SHARED, *_WRITING, *_PROCESSING, *_BATCH))
 
 # one recording, or several by name, each described when its function is called, so that a damaged one spoils no other
 Described = Session | Mapping[str, Callable[[], Session]]
@@ -70,12 +73,54 @@ class Processor:
 
     name: str
     title: str
-    takes: tuple[type, ...]  # element types that it works on
-    run: Callable[[tuple[Element, ...], Any], tuple[Element, ...]]  # lazy results, computed as the writer asks
+    takes: tuple[type, ...]  # types of element, one of which it works on
+    run: Callable[[tuple[Element, ...], Any], Sequence[Element | Finding]]  # lazy results, computed as the writer asks
+    options: type = NoOptions
+    beside: tuple[type, ...] = ()  # types of element that it looks at as well
+
+    def __post_init__(self) -> None:
+        _check(self, "run")
+        for field_ in ("takes", "beside"):
+            kinds = getattr(self, field_)
+            if not isinstance(kinds, tuple) or not all(isinstance(kind, type) for kind in kinds):
+                raise PluginFault(f"Processor {self.name}: {field_} is {kinds!r}; expected a tuple of types")
+        if not self.takes:
+            raise PluginFault(f"Processor {self.name} takes nothing; expected one type of element or more")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a comparison found: a row for each thing compared, and the conventions that the numbers depend on."""
+
+    rows: tuple[Mapping[str, Any], ...]  # plain values by the name of the column; None: not defined
+    conventions: Mapping[str, Any] = field(default_factory=dict)  # as thresholds, bins and lags, always shown
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """A comparison of a result with what is known to be true."""
+
+    name: str
+    title: str
+    run: Callable[[Path, Path, Any], Scores]  # run(truth, result, options)
     options: type = NoOptions
 
     def __post_init__(self) -> None:
         _check(self, "run")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file for other programs, made of what sessions hold."""
+
+    name: str
+    title: str
+    make: Callable[[tuple[Session, ...], Any], bytes]  # make(sessions, options); checked by reading it back
+    options: type = NoOptions
+
+    def __post_init__(self) -> None:
+        _check(self, "make")
 
 
 @dataclass(frozen=True)
@@ -108,6 +153,16 @@ class Hooks:
     @hookspec
     def register_checks(self) -> list[Check]:
         """Extra findings on a finished file."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_scores(self) -> list[Score]:
+        """Comparisons of results with what is known to be true."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_exports(self) -> list[Export]:
+        """Files for other programs, made of what sessions hold."""
         raise NotImplementedError
 
     @hookspec

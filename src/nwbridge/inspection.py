@@ -54,8 +54,9 @@ def inspect(
         evidence=reading.match.evidence,
         session_id=session.id,
         description=session.description,
-        elements=summaries(session),
+        elements=summaries(session.elements),
         fields=reading.fields,
         findings=tuple(findings),
         estimate=guess,
+        steps=session.steps,
     )

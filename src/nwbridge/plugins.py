@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -17,7 +17,7 @@ import pluggy
 
 from nwbridge.arrays.damaged import refuse_damaged
 from nwbridge.errors import Ambiguous, BadOption, BadSource, NotRecognized, NwbridgeError, PluginFault
-from nwbridge.hookspecs import API_VERSION, Check, Hooks, Processor, Source
+from nwbridge.hookspecs import API_VERSION, Check, Export, Hooks, Processor, Score, Source
 
 GROUP = "nwbridge"
 LOOKED_AT = 60  # files and folders below one that nobody recognizes
@@ -26,6 +26,8 @@ _RECORDS: dict[str, type] = {
     "register_sources": Source,
     "register_processors": Processor,
     "register_checks": Check,
+    "register_scores": Score,
+    "register_exports": Export,
     "register_namespaces": Path,
 }
 
@@ -41,12 +43,14 @@ class Plugin:
     sources: tuple[Source, ...] = ()
     processors: tuple[Processor, ...] = ()
     checks: tuple[Check, ...] = ()
+    scores: tuple[Score, ...] = ()
+    exports: tuple[Export, ...] = ()
     namespaces: tuple[Path, ...] = ()
 
     @property
-    def records(self) -> tuple[Source | Processor | Check, ...]:
+    def records(self) -> tuple[Source | Processor | Check | Score | Export, ...]:
         """Everything that it registers under a name."""
-        return (*self.sources, *self.processors, *self.checks)
+        return (*self.sources, *self.processors, *self.checks, *self.scores, *self.exports)
 
     @property
     def label(self) -> str:
@@ -75,7 +79,21 @@ class Registry:
 
     def source(self, name: str) -> tuple[Source, Plugin]:
         """Return a source by name; BadOption lists what is installed."""
-        found = self.sources()
+        return self._named("source", name, self.sources())
+
+    def processor(self, name: str) -> tuple[Processor, Plugin]:
+        """Return a processor by name; BadOption lists what is installed."""
+        return self._named("step", name, {p.name: (p, plugin) for plugin in self.plugins for p in plugin.processors})
+
+    def score(self, name: str) -> tuple[Score, Plugin]:
+        """Return a score by name; BadOption lists what is installed."""
+        return self._named("score", name, {s.name: (s, plugin) for plugin in self.plugins for s in plugin.scores})
+
+    def export(self, name: str) -> tuple[Export, Plugin]:
+        """Return an export by name; BadOption lists what is installed."""
+        return self._named("export", name, {e.name: (e, plugin) for plugin in self.plugins for e in plugin.exports})
+
+    def _named(self, kind: str, name: str, found: Mapping[str, tuple[R, Plugin]]) -> tuple[R, Plugin]:
         if name in found:
             return found[name]
         broken = [p for p in self.plugins if p.error and p.name == name]
@@ -83,7 +101,7 @@ class Registry:
             raise PluginFault(f"{broken[0].label} cannot be used: {broken[0].error}")
         near = difflib.get_close_matches(name, found, 1)
         hint = f"did you mean {near[0]}?" if near else f"installed: {', '.join(found) or 'none'}"
-        raise BadOption(f"there is no source {name}; {hint}")
+        raise BadOption(f"there is no {kind} {name}; {hint}")
 
     def detect(self, path: Path, name: str | None = None) -> Match:
         """Return the one source that recognizes `path`, or the one called `name`.
@@ -196,13 +214,15 @@ def installed() -> Registry:
 def load(points: Iterable[EntryPoint]) -> Registry:
     """Load each entry point on its own; what fails is listed with its error and harms nothing else."""
     plugins: list[Plugin] = []
-    owners: dict[str, str] = {}
+    owners: dict[tuple[str, str], str] = {}
     for point in sorted(points, key=lambda point: (point.name, point.value)):
         plugin = _load_one(point)
-        names = [record.name for record in plugin.records]
+        names = [(type(record).__name__, record.name) for record in plugin.records]
         taken = [name for name in names if name in owners or names.count(name) > 1]
         if taken:
-            error = f"the name {taken[0]} is already used by {owners.get(taken[0], 'another of its own sources')}"
+            kind, name = taken[0]
+            owner = owners.get(taken[0], f"another of its own {kind.lower()}s")
+            error = f"the name {name} is already used by {owner}"
             plugin = Plugin(plugin.name, plugin.distribution, plugin.version, error)
         owners |= dict.fromkeys(names, plugin.label)
         plugins.append(plugin)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nwbridge.metadata import Field
-from nwbridge.model import Finding, Images, LazyArray, Parameters, Segmentation, Session, Table
+from nwbridge.model import Element, Finding, Images, LazyArray, Parameters, Segmentation, Step, Table
 from nwbridge.model.lazy import lazy_arrays
 from nwbridge.nwb.sample import Estimate
 
@@ -28,6 +29,7 @@ class Result:
     array_bytes: int  # of the values that were written, before compression
     file_bytes: int
     seconds: dict[str, float]
+    steps: tuple[Step, ...] = ()  # of processing, first to last, those that were done before included
 
     @property
     def ok(self) -> bool:
@@ -53,6 +55,7 @@ class Inspection:
     fields: tuple[Field, ...]
     findings: tuple[Finding, ...]
     estimate: Estimate
+    steps: tuple[Step, ...] = ()  # of processing that the recording went through
 
     @property
     def ok(self) -> bool:
@@ -64,9 +67,9 @@ class Inspection:
         return asdict(self)
 
 
-def summaries(session: Session) -> tuple[dict[str, Any], ...]:
+def summaries(elements: Iterable[Element]) -> tuple[dict[str, Any], ...]:
     """Return name, type, shape and size of each element."""
-    return tuple(_summary(element) for element in session.elements)
+    return tuple(_summary(element) for element in elements)
 
 
 def _summary(element: Any) -> dict[str, Any]:

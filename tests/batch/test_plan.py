@@ -13,7 +13,7 @@ from nwbridge.batch.journal import Journal
 from nwbridge.batch.plan import begun, decide, jobs
 from nwbridge.plugins import installed
 
-SHARED = {"first": None, "chunks": None, "compression": "fast", "archive": None}
+SHARED = {"first": None, "chunks": None, "compression": "fast", "archive": None, "steps": []}
 
 
 def recording(path, out="sub-a/sub-a.nwb", **more):

@@ -70,6 +70,22 @@ def test_one_plugin_is_described_with_its_options(capsys):
     assert entry["sources"][0]["options"]["properties"]["group"]["type"] == ["integer", "null"]
 
 
+def test_everything_that_a_plugin_offers_is_described_with_its_options(capsys):
+    kinds = re.findall(r"^neurofinder  \(nwbridge-neurofinder \S+\)  (\w+): ", said(capsys, "plugins")[1], re.MULTILINE)
+    assert kinds == ["source", "score", "export"]
+    out = said(capsys, "plugins", "neurofinder")[1]
+    assert (
+        out.index("  score: ")
+        < out.index("--match greedy|optimal ")
+        < out.index("  export: ")
+        < out.index("--skip-empty")
+    )
+    (entry,) = json.loads(said(capsys, "plugins", "neurofinder", "--json")[1])
+    assert entry["scores"][0]["options"]["properties"]["match"]["enum"] == ["greedy", "optimal"]
+    assert entry["exports"][0]["title"] == "the challenge's submission (JSON)"
+    assert (entry["processors"], entry["checks"]) == ([], [])
+
+
 def test_options_stand_in_columns_with_words_for_what_they_take(capsys):
     lines = said(capsys, "plugins", "tiff")[1].splitlines()
     assert (

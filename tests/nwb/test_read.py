@@ -684,6 +684,66 @@ def test_series_of_other_programs_are_of_the_kind_that_their_names_say(tmp_path)
     assert {traces.name: traces.kind for traces in cells.traces} == kinds
 
 
+def test_traces_are_what_the_container_says_where_every_series_has_the_plane_s_name(tmp_path):
+    kinds = {
+        "Deconvolved": "deconvolved",
+        "Fluorescence": "fluorescence",
+        "Neuropil": "background",
+    }
+
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2), (9, 2)])
+        for number, name in enumerate(kinds):
+            series = traces_of(table, "plane0", np.full((9, 2), number), 2)
+            module.add(pynwb.ophys.Fluorescence(name=name, roi_response_series=series))
+
+    (cells,) = read(foreign(tmp_path / "x.nwb", change)).of(Segmentation)
+    assert {int(read_all(t.data)[0, 0]): t.kind for t in cells.traces} == dict(enumerate(kinds.values()))
+
+
+def test_neuropil_is_background_and_what_was_corrected_for_it_is_not(tmp_path):
+    kinds = {"Neuropil": "background", "Fneu": "background", "NeuropilCorrected": "fluorescence", "spks": "deconvolved"}
+
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2)])
+        series = [traces_of(table, name, np.ones((9, 1)), 1) for name in kinds]
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=series))
+
+    (cells,) = read(foreign(tmp_path / "x.nwb", change)).of(Segmentation)
+    assert {traces.name: traces.kind for traces in cells.traces} == kinds
+
+
+def test_traces_come_in_the_order_of_the_numbers_in_their_names(tmp_path):
+    names = ["dff", "dff_2", "dff_3", "dff_10"]
+
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2)])
+        series = [traces_of(table, name, np.ones((9, 1)), 1) for name in reversed(names)]
+        module.add(pynwb.ophys.DfOverF(roi_response_series=series))
+
+    (cells,) = read(foreign(tmp_path / "x.nwb", change)).of(Segmentation)
+    assert [traces.name for traces in cells.traces] == names
+
+
+@pytest.mark.parametrize(
+    ("stored_as", "read_as"), [("uint16", "float32"), ("float32", "float32"), ("int32", "float64")]
+)
+def test_traces_are_read_in_their_unit_after_conversion_and_offset(tmp_path, stored_as, read_as):
+    values = np.arange(18).reshape(9, 2).astype(stored_as)
+
+    def change(stored):
+        module, table = segmentation_in(stored, [(3, 2), (9, 2)])
+        series = traces_of(table, "F", values, 2)
+        series.fields.update(conversion=0.5, offset=-7.0)
+        module.add(pynwb.ophys.Fluorescence(roi_response_series=series))
+
+    session = read(foreign(tmp_path / "x.nwb", change))
+    (traces,) = session.of(Segmentation)[0].traces
+    assert traces.data.dtype == read_as
+    np.testing.assert_array_equal(read_all(traces.data), values.T * 0.5 - 7)
+    assert messages(session) == []
+
+
 def test_a_status_in_other_words_stays_a_column(tmp_path):
     def change(stored):
         _, table = segmentation_in(stored, [(3, 2), (9, 2)])
@@ -794,11 +854,6 @@ def other_row(file):
             lambda file: file["general/was_generated_by"].__setitem__(Ellipsis, "other"),
             set(),
             "was_generated_by, source_script of the file cannot be carried over",
-        ),
-        (
-            lambda file: file["processing/ophys/Fluorescence/denoised/data"].attrs.__setitem__("conversion", 2.0),
-            set(),
-            "conversion of denoised (RoiResponseSeries) cannot be carried over",
         ),
         (
             lambda file: file["analysis/ring/id"].__setitem__(0, 5),

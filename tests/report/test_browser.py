@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 import h5py
 import numpy as np
 import pytest
+from steps import ALL
 
+import nwbridge
 from nwbridge import report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -72,6 +74,15 @@ def opened(browser, page, recorded, tmp_path):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+@pytest.fixture(scope="module")
+def processed(recorded, tmp_path_factory):
+    """A page of a movie with what a step made of it."""
+    folder = tmp_path_factory.mktemp("processed")
+    nwbridge.process(recorded[0], folder / "processed.nwb", "add", options={"amount": 40.0}, registry=ALL, verify=False)
+    report.write([folder / "processed.nwb"], folder / "processed.html", check=False, workers=1)
+    return folder / "processed.html"
 
 
 def figure(browser, title):
@@ -353,3 +364,31 @@ def test_without_a_running_program_plots_are_there_and_controls_are_not(opened):
     paths = opened.find_elements("css selector", ".track:not([hidden]) path.ln")
     assert paths
     assert all(len(path.get_attribute("d")) > 100 for path in paths)
+
+
+def test_what_a_line_was_made_from_is_drawn_and_saved_with_it(opened, processed, tmp_path):
+    opened.get(processed.as_uri())
+    plot = figure(opened, "Over time before and after")
+    before = [inside(plot, which)[0].get_attribute("d") for which in ("path.bf", "path.ln")]
+    inside(plot, "[data-zoom='0.5']")[0].click()
+    wait(lambda: inside(plot, "path.bf")[0].get_attribute("d") != before[0])
+    assert inside(plot, "path.ln")[0].get_attribute("d") != before[1]
+    rows = table(saved(tmp_path / "downloads", plot, "csv"))[1:]
+    names = list(dict.fromkeys(row[0] for row in rows))
+    assert names == ["Region 10: Brighter", "Region 10: Brighter, grey: TwoPhotonSeries"]
+    high, low = (np.array([float(row[3]) for row in rows if row[0] == name]) for name in names)
+    assert np.abs(high - low - 40).max() < 0.1
+    assert '<path class="bf"' in saved(tmp_path / "downloads", plot, "picture").read_text("utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_processed_file_can_be_read_on_a_phone_and_in_the_dark(opened, processed, scheme):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    opened.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 340, "height": 700, "deviceScaleFactor": 2, "mobile": True}
+    )
+    opened.get(processed.as_uri())
+    assert [entry for entry in opened.execute_script(CONTRAST) if entry[0] < 4.5] == []
+    assert opened.execute_script("return document.documentElement.scrollWidth") == 340
+    assert len(inside(opened, ".history li")) == 1

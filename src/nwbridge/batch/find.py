@@ -48,6 +48,7 @@ class Search:
     registry: Registry
     content: Metadata = field(default_factory=dict)
     source: str | None = None  # take only this one
+    steps: tuple[str, ...] = ()  # that are run on NWB files, which are taken then, and nothing else
     claims: list[list[Claim]] = field(default_factory=list)  # to be described and settled; rivals together
     recordings: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
@@ -94,7 +95,7 @@ class Search:
                 f"{group[0].path} could be several kinds of recording ({said}): name its source, in a line of the "
                 "table of sessions or an entry of Sessions"
             )
-            self._fail(group[0].path, None, type(error).__name__, str(error))
+            self.fail(group[0].path, None, type(error).__name__, str(error))
             return
         for claim, answer in pairs:
             self._take(claim, answer)
@@ -118,10 +119,10 @@ class Search:
 
     def _take(self, claim: Claim, answer: Answer) -> None:
         if "error" in answer:
-            self._fail(claim.path, None, answer["error"], answer["message"], claim)
+            self.fail(claim.path, None, answer["error"], answer["message"], claim)
         for one in answer.get("recordings", ()):
             if "error" in one:
-                self._fail(claim.path, one["name"], one["error"], one["message"], claim)
+                self.fail(claim.path, one["name"], one["error"], one["message"], claim)
             else:
                 self.recordings.append({"path": claim.path, "fallback": claim.fallback, **one})
 
@@ -226,7 +227,7 @@ class Search:
             return sorted(folder.iterdir())
         except OSError as error:
             text = f"{self.relative(folder)} cannot be read: {error.strerror}"
-            self._fail(self.relative(folder), None, BadSource.__name__, text)
+            self.fail(self.relative(folder), None, BadSource.__name__, text)
             return []
 
     def _unrecognized(self, path: Path) -> None:
@@ -236,11 +237,12 @@ class Search:
                 refuse_damaged(path)
             except (NwbridgeError, OSError) as error:
                 text = f"cannot be recognized: {error.strerror if isinstance(error, OSError) else error}"
-                self._fail(name, None, BadSource.__name__, text)
+                self.fail(name, None, BadSource.__name__, text)
                 return
         self.unknown.append(name)
 
-    def _fail(self, path: str, name: str | None, error: str, message: str, claim: Claim | None = None) -> None:
+    def fail(self, path: str, name: str | None, error: str, message: str, claim: Claim | None = None) -> None:
+        """Note a recording that is refused."""
         said = {"source": claim.source, "evidence": claim.evidence} if claim else {}
         entry = {"path": path, "name": name, "error": error, "message": message, **said}
         if entry not in self.failed:

@@ -40,13 +40,14 @@ class Job:
     def task(self, threads: int, since: str, *, overwrite: bool) -> dict[str, Any]:
         """Return what a worker needs."""
         keys = ("path", "name", "source", "options", "metadata", "out")
-        more = {"do": "convert", "job": self.id, "threads": threads, "since": since, "overwrite": overwrite}
+        do = "process" if "steps" in self.request else "convert"
+        more = {"do": do, "job": self.id, "threads": threads, "since": since, "overwrite": overwrite}
         return {key: self.one[key] for key in keys} | more
 
 
-def job_id(path: str, name: str | None) -> str:
-    """Return what a recording is called in results."""
-    return path + (f"::{name}" if name else "")
+def job_id(path: str, name: str | None, steps: Sequence[str] = ()) -> str:
+    """Return what a recording is called in results, and what is made of a file by steps of processing."""
+    return path + (f"::{name}" if name else "") + (f" ({'+'.join(steps)})" if steps else "")
 
 
 def request(one: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, str]:
@@ -55,11 +56,14 @@ def request(one: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, str]
     how += [shared[key] for key in ("first", "chunks", "compression")]
     files = [[Path(file).name, *state] for file, *state in one["files"]]
     versions = ", ".join(" ".join(pair) for pair in one["made_by"])
+    steps = ",".join(shared["steps"])
+    how += [shared[key] for key in ("series", "light", "rows_first")] if steps else []
     return {
         "metadata": _digest(one["said"]),
         "options": _digest(how),
         "files": _digest(files),
         "versions": versions,
+        **({"steps": steps} if steps else {}),
     }
 
 
@@ -69,7 +73,7 @@ def _digest(value: Sequence[Any] | Mapping[str, Any]) -> str:
 
 def jobs(recordings: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[Job]:
     """Return a job for each recording; BadOption where two would get one name."""
-    made_ = [Job(name, one, request(one, shared)) for name, one in _named(list(recordings))]
+    made_ = [Job(name, one, request(one, shared)) for name, one in _named(list(recordings), shared["steps"])]
     made_.sort(key=lambda job: job.id)
     places: dict[str, list[Job]] = {}
     for job in made_:
@@ -96,9 +100,9 @@ def _level(several: Sequence[Job]) -> str:
     return ""
 
 
-def _named(recordings: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the recordings, each with a name of its own: of several in one folder, with their sources."""
-    names = [job_id(one["path"], one["name"]) for one in recordings]
+def _named(recordings: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the recordings, each with a name of its own: with the steps, and of several in a folder the sources."""
+    names = [job_id(one["path"], one["name"], steps) for one in recordings]
     again = Counter(names)
     names = [f"{n} ({one['source']})" if again[n] > 1 else n for n, one in zip(names, recordings, strict=True)]
     if twice := [name for name, count in Counter(names).items() if count > 1]:

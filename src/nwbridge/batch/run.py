@@ -1,4 +1,4 @@
-"""The one path from a folder of recordings to a folder of files: find, describe, name, convert, tell."""
+"""The one path from a folder of recordings to a folder of files: find, describe, name, convert or process, tell."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import Any
 
 from nwbridge import metadata as metadata_
 from nwbridge import processors
-from nwbridge.batch.find import Search, start
+from nwbridge.batch.find import NWB, Search, start
 from nwbridge.batch.journal import Journal
 from nwbridge.batch.plan import Job, jobs, refuse_unmatched, remove_other_names
 from nwbridge.batch.resume import left
 from nwbridge.batch.told import BatchResult, Line, failed, failures, planned, result
+from nwbridge.batch.unprocessed import leave_out
+from nwbridge.choosing import choose
 from nwbridge.dandi import gate
 from nwbridge.draft import layout_for, threads_for
 from nwbridge.errors import BadOption, NotRecognized
 from nwbridge.metadata import Metadata
+from nwbridge.options import flags
 from nwbridge.plugins import installed
 from nwbridge.processes.pool import Event, Executor, Pool
 from nwbridge.report import write
@@ -35,6 +38,10 @@ def convert_all(
     *,
     metadata: Metadata | Path | str | None = None,
     source: str | None = None,
+    process: str | Sequence[str] | None = None,
+    series: str | None = None,
+    light: bool = False,
+    rows_first: bool = False,
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     threads: int | None = None,
@@ -51,12 +58,16 @@ def convert_all(
 ) -> BatchResult:
     """Convert every recording below a folder, in processes; what is finished already is not done again.
 
+    With `process`, steps are run on every NWB file below the folder instead.
+
     Args:
         root: the folder that holds the recordings.
         out: the folder for the files, laid out as DANDI wants them, and for results.jsonl; made if need be.
         metadata: what the lab knows: a file, or its content.
         source: take only recordings of this source.
-        options: of sources, by name; each source gets those that it has.
+        process: names of steps, as ``"register,denoise"``: every NWB file is processed, and nothing converted.
+        series, light, rows_first: as for `nwbridge.process`.
+        options: of sources, by name; each source gets those that it has. Of steps, as for `nwbridge.process`.
         workers: processes; as many as there are recordings and processors, at most 8, unless given.
         threads: of each that compress; the processors shared out among the workers, unless given.
         dask: address of a Dask scheduler whose workers take the place of processes; "" for a cluster of this machine.
@@ -75,10 +86,14 @@ def convert_all(
     _check(root, out, workers, threads, chunks, compression)
     gate.check_archive(archive)
     content = metadata_.load(Path(metadata)) if isinstance(metadata, Path | str) else metadata_.check(metadata or {})
+    how = {"series": series, "light": light, "rows_first": rows_first}
+    steps, options = _steps(process, options or {}, how, content, source, first)
     shared: dict[str, Any] = {
         "root": str(root),
         "out": str(out),
-        "options": dict(options or {}),
+        "options": dict(options),
+        "steps": steps,
+        **how,
         "first": first,
         "chunks": list(chunks) if chunks else None,
         "compression": compression,
@@ -87,14 +102,16 @@ def convert_all(
         "plan": dry_run,
     }
     tell = tell or _silent
-    search = start(root, out, installed(), content, source)
+    search = start(root, out, installed(), content, NWB if steps else source)
+    search.steps = tuple(steps)
     executor = _executor(dask, workers or processors.few())
     try:
         _describe(search, executor, shared | {"metadata": content}, tell)
+        left_out = leave_out(search) if steps else None
         found = jobs(search.without_parts(), shared)
         if not found and not search.failed:
-            raise NotRecognized(_nothing(search))
-        notes = refuse_unmatched(content, search, found)
+            raise NotRecognized(left_out or _nothing(search))
+        notes = (*refuse_unmatched(content, search, found), *filter(None, [left_out]))
         if dry_run:
             return replace(result(search, out, [*map(planned, found), *failures(search)], ()), notes=notes)
         shared["threads"] = threads or (1 if dask else None)  # what else a Dask worker does, we do not know
@@ -121,7 +138,33 @@ def _check(
         raise BadOption(f"{out} is the folder of the recordings: give another for the NWB files")
 
 
+def _steps(
+    process: str | Sequence[str] | None,
+    options: Mapping[str, Any],
+    how: Mapping[str, Any],
+    content: Metadata,
+    source: str | None,
+    first: int | None,
+) -> tuple[list[str], Mapping[str, Any]]:
+    """Return the steps, and their options with paths that workers find; BadOption where these cannot be together."""
+    if process is None:
+        if given := [f"--{name.replace('_', '-')}" for name, value in how.items() if value]:
+            raise BadOption(f"{' and '.join(given)}: goes with --process STEP only")
+        return [], options
+    chosen = choose(process, options, installed())
+    also = {"--source": source not in (None, NWB), "--first": first is not None, "metadata or --set": bool(content)}
+    if wrong := [name for name, given in also.items() if given]:
+        raise BadOption(f"{' and '.join(wrong)}: goes with conversion, and --process works on what NWB files hold")
+    files = {flag.name for step in chosen for flag in flags(step.processor.options) if flag.type is Path}
+    return [step.processor.name for step in chosen], {
+        name: os.path.abspath(value) if name.rpartition(".")[2] in files else value  # noqa: PTH100
+        for name, value in options.items()
+    }
+
+
 def _nothing(search: Search) -> str:
+    if search.steps:
+        return f"{search.root} holds no NWB file: convert its recordings first, with nwbridge batch ROOT OUT"
     if not search.unknown and not search.nwb and not search.links:
         return f"{search.root} is empty: give the folder that holds the recordings"
     also = f", and {len(search.nwb)} that are NWB already (--source nwb takes them)" if search.nwb else ""
@@ -196,7 +239,7 @@ def _run(
     for event in executor.run([task for _, task in waiting], shared):
         job = of[event.task["job"]]
         tell(event)
-        if event.what == "started" and event.task["do"] == "convert":
+        if event.what == "started" and event.task["do"] in ("convert", "process"):
             start_ = {"job": job.id, "status": "started", "path": job.one["path"], "out": job.out}
             journal.append({**start_, "since": event.task["since"], "request": job.request, **event.values})
         elif event.what == "done":
@@ -205,6 +248,10 @@ def _run(
             if lines[job.id]["status"] == "written":
                 remove_other_names(job, journal, journal.path.parent)
             tell(Event("line", event.task, lines[job.id]))
+    for job, _ in waiting:
+        if lines.get(job.id, {}).get("status") == "failed":
+            with suppress(OSError):  # other sessions of the animal are there
+                Path(shared["out"], job.out).parent.rmdir()
     return lines
 
 

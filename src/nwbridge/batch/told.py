@@ -27,7 +27,8 @@ class BatchResult:
     links: tuple[str, ...]  # links that were not followed
     results: str | None = None
     report: str | None = None
-    notes: tuple[str, ...] = ()  # doubts about what the lab says of them all
+    notes: tuple[str, ...] = ()  # doubts about what the lab says of them all, and what is left out
+    processed: tuple[str, ...] = ()  # the steps that were run, where NWB files were processed
 
     @property
     def failed(self) -> tuple[Line, ...]:
@@ -53,7 +54,11 @@ def failed(job: Job, values: Mapping[str, Any]) -> Line:
 def failures(search: Search) -> list[Line]:
     """Return a line for each recording that could not be described."""
     return [
-        {"job": job_id(one["path"], one["name"]), "status": "failed", **{k: v for k, v in one.items() if k != "name"}}
+        {
+            "job": job_id(one["path"], one["name"], search.steps),
+            "status": "failed",
+            **{k: v for k, v in one.items() if k != "name"},
+        }
         for one in search.failed
     ]
 
@@ -84,4 +89,5 @@ def result(
         tuple(sorted(search.links)),
         results,
         report,
+        processed=search.steps,
     )

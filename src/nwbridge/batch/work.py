@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from nwbridge import metadata
+from nwbridge.choosing import choose, made_by, pick, place_of
 from nwbridge.conversion import convert
 from nwbridge.dandi import gate
 from nwbridge.description import Reading, named, read_each
 from nwbridge.draft import lay_out, layout_for, of_many
 from nwbridge.errors import BadMetadata, BadSource, CannotWrite, MissingMetadata, NwbridgeError
-from nwbridge.model import Finding
+from nwbridge.model import Finding, Session
 from nwbridge.nwb.made import made, made_since
 from nwbridge.options import flags
 from nwbridge.plugins import installed
+from nwbridge.processing import process
 from nwbridge.report.work import DRAW
 from nwbridge.report.work import perform as draw
+from nwbridge.results import Result
 
 Progress = Callable[[str, int, int], None]
 Values = dict[str, Any]
@@ -35,7 +38,8 @@ def perform(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progre
     try:
         if not Path(shared["root"]).exists():
             raise BadSource(f"{shared['root']} is not there: a worker has to see the recordings by the same path")
-        return {"describe": _describe, "convert": _convert, "check": _check}[task["do"]](task, shared, progress)
+        what = {"describe": _describe, "convert": _convert, "process": _process, "check": _check}
+        return what[task["do"]](task, shared, progress)
     except NwbridgeError as error:
         return failure(error)
     except MemoryError:
@@ -103,6 +107,8 @@ def _described(reading: Reading, given: metadata.Metadata, options: Values, shar
     from nwbridge.dandi.names import layout
 
     session = reading.session
+    if shared.get("steps"):  # of a batch that processes
+        return _of_steps(reading, shared)
     missing = [f"{field.key} ({field.note})" for field in reading.fields if field.origin == "unknown"]
     return {
         "source": reading.match.source.name,
@@ -118,6 +124,38 @@ def _described(reading: Reading, given: metadata.Metadata, options: Values, shar
         "missing": missing if shared["plan"] else [],
         "lacks": _lacks(reading, shared["archive"]) if shared["plan"] else "",
     }
+
+
+def _of_steps(reading: Reading, shared: Mapping[str, Any]) -> Values:
+    """Return what is said of a file that steps are run on: one that the first of them cannot take is refused."""
+    session = reading.session
+    chosen = choose(shared["steps"], shared["options"], installed())
+    (path,) = session.files
+    pick(session.elements, chosen[0].processor, path, shared["series"])
+    return {
+        "source": reading.match.source.name,
+        "plugin": ", ".join(dict.fromkeys(step.plugin.label for step in chosen)),
+        "session_id": session.id,
+        "subject_id": session.subject.subject_id if session.subject else None,
+        "out": str(place_of(session, chosen)),
+        "options": shared["options"],
+        "metadata": {},
+        "said": {},
+        "made_by": [list(pair) for pair in made_by(chosen)],
+        "files": _files(reading),
+        "missing": [],
+        "lacks": _refused(session, shared["archive"]) if shared["plan"] else "",
+    }
+
+
+def _refused(session: Session, archive: str | None) -> str:
+    """Return why an archive refuses a session."""
+    try:
+        if archive is not None:
+            gate.check_session(session)
+    except BadMetadata as error:
+        return str(error)
+    return ""
 
 
 def _lacks(reading: Reading, archive: str | None) -> str:
@@ -140,7 +178,19 @@ def _state(file: Path) -> tuple[int, int]:
 
 
 def _convert(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progress) -> Values:
-    """Convert one recording; what an earlier try of this same task left with the final name is replaced."""
+    """Convert one recording."""
+    own = {key: task[key] for key in ("source", "metadata")} | {"only": task["name"], "first": shared["first"]}
+    return _written(task, shared, lambda path, out, **how: convert(path, out, **own, **how, progress=progress))
+
+
+def _process(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progress) -> Values:
+    """Run steps on one file."""
+    own = {key: shared[key] for key in ("steps", "series", "light", "rows_first")}
+    return _written(task, shared, lambda path, out, **how: process(path, out, **own, **how, progress=progress))
+
+
+def _written(task: Mapping[str, Any], shared: Mapping[str, Any], write: Callable[..., Result]) -> Values:
+    """Write one file; what an earlier try of this same task left with the final name is replaced."""
     out = Path(shared["out"], task["out"])
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -148,20 +198,15 @@ def _convert(task: Mapping[str, Any], shared: Mapping[str, Any], progress: Progr
         raise CannotWrite(f"the folder {out.parent} cannot be made: {error.strerror}") from error
     ours = out.exists() and made_since(out, datetime.fromisoformat(task["since"]))
     more: Values = {"archive": shared["archive"]} if shared["archive"] else {}
-    result = convert(
+    result = write(
         named(Path(shared["root"], task["path"])),
         out,
-        source=task["source"],
-        only=task["name"],
         options=task["options"],
-        metadata=task["metadata"],
-        first=shared["first"],
         threads=task["threads"],
         chunks=shared["chunks"] and tuple(shared["chunks"]),
         compression=shared["compression"],
         verify=shared["verify"],
         overwrite=task["overwrite"] or ours,
-        progress=progress,
         **more,
     )
     found = made(out)

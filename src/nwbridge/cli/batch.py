@@ -42,6 +42,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="how paths name animal and session: --pattern '{subject_id}/{session_id}'",
     )
+    parser.add_argument(
+        "--process",
+        metavar="STEP[,STEP]",
+        help="run steps of processing on every NWB file below ROOT instead; their options are flags (docs/batch.md)",
+    )
+    parser.add_argument("--series", metavar="NAME", help="with --process: what the first step works on")
+    parser.add_argument("--light", action="store_true", help="with --process: leave out the acquired movies")
+    parser.add_argument("--rows-first", action="store_true", help="with --process: frames are (height, width)")
     parser.add_argument("--source", metavar="NAME", help="take only recordings of this source")
     parser.add_argument("--workers", metavar="N", type=int, help="processes (as many as processors, at most 8)")
     parser.add_argument("--threads", metavar="N", type=int, help="threads of each (the processors shared out)")
@@ -70,6 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.root,
                 arguments.out,
                 **reading.arguments_of(arguments),
+                process=arguments.process,
+                series=arguments.series,
+                light=arguments.light,
+                rows_first=arguments.rows_first,
                 workers=arguments.workers,
                 dask=arguments.dask,
                 archive=arguments.archive,
@@ -111,16 +123,17 @@ def _interruptible() -> Iterator[None]:
 
 def _print_plan(result: BatchResult) -> None:
     planned = [line for line in result.lines if line["status"] == "planned"]
+    thing, done = ("NWB files", "processed") if result.processed else ("recordings", "converted")
     for line in planned:
         print(f"{line['job']} → {line['out']} ({line['source']}, {size(line['bytes'])})")
-    _print_alike("cannot be converted", [(line["message"], line["job"]) for line in result.failed])
+    _print_alike(f"cannot be {done}", [(line["message"], line["job"]) for line in result.failed])
     _print_alike("refused", [(line["lacks"], line["job"]) for line in planned if line["lacks"]])
     missing = Counter(key for line in result.lines for key in line.get("missing", ()))
     for key, count in missing.items():
         print(f"nobody says {key.split(' (')[0]} of {count} recording{'' if count == 1 else 's'}")
     _print_beside(result)
     count = sum(not line["lacks"] for line in planned)
-    print(f"{count} of {len(result.lines)} recordings can be converted; nothing was written")
+    print(f"{count} of {len(result.lines)} {thing} can be {done}; nothing was written")
 
 
 def _print_result(result: BatchResult) -> None:
@@ -133,7 +146,8 @@ def _print_result(result: BatchResult) -> None:
     before = f", {len(result.finished)} finished before" if result.finished else ""
     values, files = (sum(line[key] for line in written) for key in ("array_bytes", "file_bytes"))
     plural = "" if len(result.lines) == 1 else "s"
-    print(f"{len(result.lines)} recording{plural}: {new} written{before}, {len(result.failed)} failed")
+    thing = "NWB file" if result.processed else "recording"
+    print(f"{len(result.lines)} {thing}{plural}: {new} written{before}, {len(result.failed)} failed")
     if written:
         print(f"{size(files)} of NWB for {size(values)} of values{_verified(written)}")
     if any(OVERWRITE not in line["message"] for line in result.failed):
@@ -150,7 +164,9 @@ def _print_errors(written: Sequence[dict[str, Any]]) -> None:
         print(f"written, but with an error: {message} ({_few(jobs)})")
         if advice:
             print(f"      → {advice}")
-    if having:
+    if having and any(line.get("steps") for line in written):
+        print("      → mend it in the files that were processed, then give the same command with --overwrite")
+    elif having:
         print("      → then give the same command with --overwrite: files made from other metadata are written again")
 
 
@@ -197,7 +213,8 @@ def _few(names: Sequence[str]) -> str:
 
 def _verified(written: Sequence[dict[str, Any]]) -> str:
     if all(line["verified"] for line in written):
-        return "; every value was read back and equals the source's"
+        new = any(line.get("steps") for line in written)
+        return "; every new value was read back" if new else "; every value was read back and equals the source's"
     return "; not all verified"
 
 

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 
 from nwbridge.cli import reading
 from nwbridge.cli.exits import DONE, FINDINGS, IN_WORDS, REFUSED
-from nwbridge.cli.printing import advises_values, counts, print_findings, quoted, size
+from nwbridge.cli.printing import advises_values, counts, print_findings, quoted, size, told_at_once
 from nwbridge.cli.progress import bar
 from nwbridge.errors import NwbridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nwbridge.model import Finding
     from nwbridge.results import Result
 
 AGAIN = "to give what is advised, run the same command with --overwrite and each --set or option added"
@@ -88,7 +85,7 @@ class _Each:
         several = evidence not in self._told
         self._told.add(evidence)
         self._codes.append(_show(result, as_json=self._as_json, evidence=several, advise=False))
-        self._advised |= not isinstance(result, NwbridgeError) and advises_values(_told(result.findings))
+        self._advised |= not isinstance(result, NwbridgeError) and advises_values(told_at_once(result.findings))
 
     def end(self, folder: str) -> int:
         """Print how many were written and which were not; return the exit code."""
@@ -115,7 +112,7 @@ def _show(result: Result | NwbridgeError, *, as_json: bool, evidence: bool = Tru
         if evidence:
             print(_evidence(result))
         _print_result(result)
-        if advise and advises_values(_told(result.findings)):
+        if advise and advises_values(told_at_once(result.findings)):
             print(AGAIN)
     return DONE if result.ok else FINDINGS
 
@@ -131,12 +128,7 @@ def _print_result(result: Result) -> None:
         print("verified: every value was read back from the file and equals the source's")
     else:
         print("not verified (--no-verify)")
-    told = _told(result.findings)
+    told = told_at_once(result.findings)
     print_findings(told)
     hints = f"; hints: nwbridge validate {quoted(result.out)}" if len(told) < len(result.findings) else ""
     print(counts(result.findings) + hints)
-
-
-def _told(findings: Sequence[Finding]) -> list[Finding]:
-    """Return what is printed at once: not the inspector's hints, which `validate` finds again."""
-    return [f for f in findings if f.severity != "hint" or not f.check.startswith("inspector")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nwbridge.cli import reading
 from nwbridge.cli.exits import DONE, FINDINGS
-from nwbridge.cli.printing import element_line, print_findings, quoted, roughly, size
+from nwbridge.cli.printing import element_line, print_findings, quoted, roughly, size, step_line
 from nwbridge.errors import BadOption
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ def _print_inspection(inspection: Inspection) -> None:
     print(f"session {inspection.session_id}: {inspection.description}")
     for element in inspection.elements:
         print("  " + element_line(element))
+    if inspection.steps:
+        print("history")
+        for step in inspection.steps:
+            print("  " + step_line(step))
+            if step.file:
+                print(f"    of {step.file}, identifier {step.identifier}, SHA-256 {step.sha256}")
     guess = inspection.estimate
     sizes = f"{roughly(guess.file_bytes)} for {size(guess.array_bytes)} of values"
     print(f"about {sizes}, about {guess.seconds:.0f} s with verification")

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nwbridge.cli import offered
 from nwbridge.cli.exits import DONE, IN_WORDS, INTERRUPTED, REFUSED
 from nwbridge.errors import NwbridgeError
 from nwbridge.version import __version__
@@ -25,6 +26,9 @@ COMMANDS = (
     "metadata",
     "batch",
     "report",
+    "process",
+    "score",
+    "export",
     "dandi",
     "plugins",
     "demo",
@@ -63,7 +67,7 @@ def build_parser() -> _Parser:
     parser = _Parser(
         prog="nwbridge",
         description="Turns what microscopes and analysis programs write into verified NWB files.",
-        epilog="nwbridge COMMAND --help says more of each; nwbridge plugins NAME lists a source's own options.\n"
+        epilog="nwbridge COMMAND --help says more of each; nwbridge plugins NAME lists a plugin's own options.\n"
         + IN_WORDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -74,16 +78,18 @@ def build_parser() -> _Parser:
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
-    """Parse; flags that nwbridge does not have may be a plugin's, so only then plugins are loaded."""
+    """Parse; plugins are loaded only where a flag may be theirs, or where they are what is run."""
     parser = build_parser()
     commands: dict[str, Any] = parser._subparsers._group_actions[0].choices  # type: ignore[union-attr,assignment]
     command = next((word for word in words if word in commands), None)
-    if command:
+    if command in offered.OPTIONS_OF:
         known = {flag for action in commands[command]._actions for flag in action.option_strings}
-        if "--source" in known and any(word.startswith("--") and word.split("=")[0] not in known for word in words):
-            _add_options_of_sources(commands[command], known)
+        flags = {word.split("=")[0] for word in words if word.startswith("--")}
+        if offered.takes_names(command) or flags - known:
+            offered.add_options(commands[command], command, words)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
+        offered.refuse_unknown(arguments)
         said = f"there is no {unknown[0]}" if unknown[0].startswith("-") else _too_many(words, unknown[0])
         commands.get(arguments.command, parser).error(said)
     return arguments
@@ -99,25 +105,19 @@ def _too_many(words: Sequence[str], extra: str) -> str:
     return f"{extra} is one word too many; of several recordings, give the folder that holds them"
 
 
-def _add_options_of_sources(parser: argparse.ArgumentParser, known: set[str]) -> None:
-    from nwbridge.options import flags
-    from nwbridge.plugins import installed
-
-    for name, (source, _) in installed().sources().items():
-        group = parser.add_argument_group(f"options of {name}")
-        for flag in flags(source.options):
-            if flag.flag not in known:
-                known.add(flag.flag)
-                extra: dict[str, Any] = {"nargs": "?", "const": "true"} if flag.type is bool else {}
-                group.add_argument(
-                    flag.flag, dest=f"option_{flag.name}", help=flag.help, default=argparse.SUPPRESS, **extra
-                )
+def _list(command: str, *, as_json: bool) -> int:
+    """Print what a command can run, where it was not told what."""
+    found = [{"name": one.name, "title": one.title} for one in offered.records(command)]
+    print(json.dumps(found) if as_json else offered.listing(command))
+    return DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if len(bare := [word for word in words if word != "--json"]) == 1 and offered.takes_names(bare[0]):
+            return _list(bare[0], as_json=bare != words)
         arguments = _parse(words)
         if arguments.command is None:
             build_parser().print_help()

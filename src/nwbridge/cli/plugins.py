@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from nwbridge.plugins import Plugin
 
 WIDEST = 30  # characters of an option and what it takes that stand on one line with its help
+KINDS = ("sources", "processors", "scores", "exports", "checks")
 HELP = "list what is installed, or describe one plugin"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="one plugin or source, with its options")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="one plugin, or what it offers, with the options")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     for plugin in found:
         _print_plugin(plugin, details=arguments.name is not None)
     if arguments.name is None and found:
-        print("nwbridge plugins NAME lists a source's own options; docs/sources/ has a page for each of nwbridge's own")
+        print("nwbridge plugins NAME lists the options of one; docs/sources/ has a page for each of nwbridge's sources")
     if not found:
         print("no plugin is installed; those of nwbridge itself lie in its repository under plugins/")
     return DONE
@@ -55,7 +56,7 @@ def _plugin_as_json(plugin: Plugin) -> dict[str, Any]:
         "version": plugin.version,
         "error": plugin.error,
     }
-    for kind in ("sources", "processors", "checks"):
+    for kind in KINDS:
         entry[kind] = [  # type: ignore[assignment]
             {"name": r.name}
             | ({"title": r.title} if hasattr(r, "title") else {})
@@ -71,14 +72,10 @@ def _print_plugin(plugin: Plugin, *, details: bool) -> None:
     if plugin.error:
         print(f"{plugin.name}  ({plugin.distribution} {plugin.version})  NOT USED: {plugin.error}")
         return
-    for kind, records in (
-        ("source", plugin.sources),
-        ("processor", plugin.processors),
-        ("check", plugin.checks),
-    ):
-        for record in records:
+    for kind in KINDS:
+        for record in getattr(plugin, kind):
             title = f": {record.title}" if hasattr(record, "title") else ""
-            print(f"{record.name}  ({plugin.distribution} {plugin.version})  {kind}{title}")
+            print(f"{record.name}  ({plugin.distribution} {plugin.version})  {kind.removesuffix('s')}{title}")
             if details and hasattr(record, "options"):
                 _print_options(flags(record.options))
 

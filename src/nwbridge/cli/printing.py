@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nwbridge.model import Finding
+    from nwbridge.model import Finding, Step
 
 
 def size(count: int) -> str:
@@ -58,6 +58,18 @@ def print_findings(findings: Sequence[Finding]) -> None:
             print(f"      → {finding.advice}")
 
 
+def told_at_once(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what is printed at once: not the inspector's hints, which `validate` finds again."""
+    return [f for f in findings if f.severity != "hint" or not f.check.startswith("inspector")]
+
+
+def step_line(step: Step) -> str:
+    """Return what a step of processing did, in a line."""
+    chosen = ", ".join(f"{key} {value}" for key, value in step.parameters.items() if value is not None)
+    made = f"{', '.join(step.made_from)} → {', '.join(step.made)}"
+    return f"{step.name} ({step.plugin} {step.version}): {made}" + (f"; {chosen}" if chosen else "")
+
+
 def counts(findings: Sequence[Finding]) -> str:
     """Return how many there are of each severity, in words."""
     found = [(sum(f.severity == severity for f in findings), severity) for severity in ("error", "warning", "hint")]
@@ -72,3 +84,35 @@ def advises_values(findings: Sequence[Finding]) -> bool:
 def quoted(path: Path | str) -> str:
     """Return a path as a shell takes it."""
     return shlex.quote(str(path))
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return rows as lines of aligned columns below their names: text to the left, numbers to the right."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    texts = [[_cell(row.get(name)) for name in names] for row in rows]
+    right = [not any(isinstance(row.get(name), str) for row in rows) for name in names]
+    heads = [name.replace("_", " ") for name in names]
+    widths = [max(len(line[place]) for line in (heads, *texts)) for place in range(len(names))]
+    return [
+        "  ".join(
+            f"{text:>{width}}" if to_right else f"{text:{width}}"
+            for text, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in (heads, *texts)
+    ]
+
+
+def _cell(value: Any) -> str:
+    """Return a value of a table in words: four digits of what is not whole, and – for what is not defined."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def pairs(values: Mapping[str, Any]) -> list[str]:
+    """Return names and values as aligned lines."""
+    width = max((len(name) for name in values), default=0)
+    return [
+        f"{name.replace('_', ' '):{width}}  {f'{value:g}' if isinstance(value, float) else _cell(value)}"
+        for name, value in values.items()
+    ]

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from nwbridge.cli.offered import options_in
 from nwbridge.errors import BadOption
 
 
@@ -14,9 +15,12 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--source", metavar="NAME", help="the source, where several recognize PATH")
     command.add_argument("--only", metavar="NAME", help="one recording, where PATH holds several")
     add_shared(command)
-    command.add_argument(
-        "--threads", metavar="N", type=int, help="threads that compress (as many as processors, at most 8)"
-    )
+    add_threads(command, "that compress")
+
+
+def add_threads(command: argparse.ArgumentParser, which: str) -> None:
+    """Add the flag for the number of threads."""
+    command.add_argument("--threads", metavar="N", type=int, help=f"threads {which} (as many as processors, at most 8)")
 
 
 def add_shared(command: argparse.ArgumentParser) -> None:
@@ -36,6 +40,11 @@ def add_shared(command: argparse.ArgumentParser) -> None:
         help="one value of it: --set 'Subject.species=Mus musculus'",
     )
     command.add_argument("--first", metavar="N", type=int, help="take only the first N frames of movies")
+    add_storage(command)
+
+
+def add_storage(command: argparse.ArgumentParser) -> None:
+    """Add the flags that say how values are stored."""
     command.add_argument(
         "--chunks",
         metavar="F,R,C",
@@ -58,16 +67,17 @@ def arguments_of(arguments: argparse.Namespace) -> dict[str, Any]:
         given = metadata.merge(given, metadata.check({"Pattern": patterns}, "--pattern"))
     return {
         "source": arguments.source,
-        "options": {k.removeprefix("option_"): v for k, v in vars(arguments).items() if k.startswith("option_")},
+        "options": options_in(arguments),
         "metadata": metadata.override(given, metadata.from_settings(arguments.set)),
         "first": arguments.first,
         "threads": arguments.threads,
-        "chunks": _chunks(arguments.chunks),
+        "chunks": chunks_of(arguments.chunks),
         "compression": arguments.compression,
     } | ({"only": arguments.only} if "only" in arguments else {})
 
 
-def _chunks(text: str | None) -> tuple[int, int, int] | None:
+def chunks_of(text: str | None) -> tuple[int, int, int] | None:
+    """Return what --chunks says."""
     if text is None:
         return None
     try:

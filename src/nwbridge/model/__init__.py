@@ -10,6 +10,7 @@ from nwbridge.model.optics import Channel, Device, Image, Images, Movie, Plane
 from nwbridge.model.regions import Region, Segmentation, Status, TraceKind, Traces
 from nwbridge.model.series import Electrode, Series
 from nwbridge.model.session import Element, Session, Subject
+from nwbridge.model.steps import Step
 from nwbridge.model.tables import Column, Events, Intervals, Localizations, Parameters, Table, Units
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Session",
     "Severity",
     "Status",
+    "Step",
     "Subject",
     "Table",
     "TraceKind",

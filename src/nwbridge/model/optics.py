@@ -92,6 +92,7 @@ class Movie:
     exposure_s: float | None = None  # one-photon
     binning: int | None = None  # camera pixels in one of the image, along each axis, one-photon
     made_from: str | None = None  # an element's name, or words
+    shifts: LazyArray | None = None  # (time, 2): rows and columns that each frame was moved by, in pixels
 
     def __post_init__(self) -> None:
         if len(self.data.shape) not in (3, 4) or 0 in self.data.shape:
@@ -109,6 +110,17 @@ class Movie:
             if value is not None and not is_positive(value):
                 raise BadSource(f"movie {self.name}: {what} is {value}; expected more than 0")
         check_clock(f"movie {self.name}", self.data.shape[0], self.rate_hz, self.timestamps, self.start_s)
+        if self.shifts is not None:
+            self._check_shifts(self.shifts)
+
+    def _check_shifts(self, shifts: LazyArray) -> None:
+        if shifts.shape != (self.data.shape[0], 2) or not is_number(shifts.dtype):
+            raise BadSource(
+                f"movie {self.name}: shifts of {shifts.shape} {shifts.dtype}; "
+                f"expected rows and columns for each of {self.data.shape[0]} frames"
+            )
+        if self.made_from is None:
+            raise BadSource(f"movie {self.name} has shifts; expected the name of what it was registered from")
 
     @property
     def series_type(self) -> str:
@@ -118,7 +130,8 @@ class Movie:
     def first(self, count: int) -> Movie:
         """Return the movie's first `count` frames."""
         times = self.timestamps.first(count) if self.timestamps else None
-        return replace(self, data=self.data.first(count), timestamps=times)
+        shifts = self.shifts.first(count) if self.shifts else None
+        return replace(self, data=self.data.first(count), timestamps=times, shifts=shifts)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Traces:
     timestamps: LazyArray | None = None  # (time,), seconds; where given, the rate is not written
     start_s: float = 0.0
     unit: str | None = None
+    made_from: str | None = None  # the name of the traces that these were computed from, or words
 
     def __post_init__(self) -> None:
         if len(self.data.shape) != 2 or 0 in self.data.shape or not is_number(self.data.dtype):
@@ -126,7 +127,9 @@ class Segmentation:
         for what, field in (("an id", "id"), ("pixels", "pixels")):
             if len({getattr(region, field) is None for region in regions}) > 1:
                 raise BadSource(f"{self.name}: some regions have {what} and some have none; expected all or none")
-        return tuple(r if r.id is not None else replace(r, id=number) for number, r in enumerate(regions))
+        if all(region.id is not None for region in regions):
+            return regions  # the same object: by it, results for regions that a file has already are told
+        return tuple(replace(region, id=number) for number, region in enumerate(regions))
 
 
 def _check_pixels(label: str, region: Region, image_shape: tuple[int, ...] | None) -> None:

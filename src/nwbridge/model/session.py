@@ -16,6 +16,7 @@ from nwbridge.model.names import check_name
 from nwbridge.model.optics import Movie, Plane
 from nwbridge.model.regions import Segmentation
 from nwbridge.model.series import Electrode, Series
+from nwbridge.model.steps import STEPS, Step
 from nwbridge.model.tables import Column, Localizations, Table
 
 SOURCES = "source_files"  # the table of what was read, which every file has
@@ -79,6 +80,7 @@ class Session:
     stimulus_notes: str | None = None
     surgery: str | None = None
     virus: str | None = None
+    steps: tuple[Step, ...] = ()  # the processing that elements came from, first to last
     findings: tuple[Finding, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,7 +94,7 @@ class Session:
             raise BadSource(f"session {self.id}: several elements are named {repeated[0]}; expected every name once")
         for name in names:
             if name is not None:
-                check_name(f"session {self.id}: an element", name, (SOURCES,))
+                check_name(f"session {self.id}: an element", name, (SOURCES, STEPS))
         born = self.subject.date_of_birth if self.subject else None
         for what, time in (("start", self.start_time), ("date of birth", born)):
             if time is not None and time.tzinfo is None:  # pynwb would take this machine's

@@ -15,9 +15,9 @@ from hdmf.common import DynamicTable, VectorData
 from pynwb import NWBFile
 from pynwb.file import Subject as NwbSubject
 
-from nwbridge.model import Segmentation, Session, Subject, Table
+from nwbridge.model import Element, Movie, Segmentation, Session, Subject, Table
 from nwbridge.model.session import SOURCES
-from nwbridge.nwb import localizations, movies, segmentations, series, tables  # noqa: F401 each registers its elements
+from nwbridge.nwb import localizations, movies, segmentations, series, steps, tables  # noqa: F401 each registers its elements
 from nwbridge.nwb.layout import Layout, add
 
 __all__ = ["Layout", "add", "build"]
@@ -82,16 +82,26 @@ def build(
         subject=_subject(session.subject or Subject(), session.id),
         **{name: getattr(session, name) for name in TEXTS},
     )
-    for element in sorted(session.elements, key=_rank):
+    for element in in_order(session.elements):
         add(element, file, layout)
+    if session.steps:
+        add(steps.table_of(session.steps), file, layout)
     if session.files:
         _add_sources(session, file)
     return file
 
 
-def _rank(element: object) -> int:
-    """Tables come last: they refer to regions and movies."""
-    return 2 if isinstance(element, Table) else 1 if isinstance(element, Segmentation) else 0
+def in_order(elements: Sequence[Element]) -> list[Element]:
+    """Return elements with those last that refer to others: tables to regions and movies, movies to their originals."""
+    originals = {element.name: element.made_from for element in elements if isinstance(element, Movie)}
+
+    def rank(element: Element) -> tuple[int, int]:
+        hops, name = 0, element.name if isinstance(element, Movie) else None
+        while name in originals and hops < len(originals):
+            hops, name = hops + 1, originals[name]
+        return (2 if isinstance(element, Table) else 1 if isinstance(element, Segmentation) else 0), hops
+
+    return sorted(elements, key=rank)
 
 
 def _add_sources(session: Session, file: NWBFile) -> None:

@@ -15,6 +15,7 @@ from nwbridge.model import Column, Localizations
 from nwbridge.nwb import namespaces
 from nwbridge.nwb.facts import stated
 from nwbridge.nwb.layout import Layout, add
+from nwbridge.nwb.motion import element_of, series_named
 from nwbridge.nwb.movies import module
 from nwbridge.nwb.planes import imaging_plane, plane_of
 from nwbridge.nwb.stored import Stored
@@ -25,8 +26,8 @@ NAMESPACE = "ndx-smlm"
 
 
 @functools.cache
-def _types() -> tuple[type[Any], type[Any]]:
-    """Return the classes of table and column, which pynwb makes from the namespace."""
+def types() -> tuple[type[Any], type[Any]]:
+    """Return the classes of table and column, which pynwb makes from the namespace; files opened before lack them."""
     namespaces.load([schemas() / "nwb" / NAMESPACE / f"{NAMESPACE}.namespace.yaml"])
     return pynwb.get_class("Localizations", NAMESPACE), pynwb.get_class("LocalizationColumn", NAMESPACE)
 
@@ -35,7 +36,7 @@ def _types() -> tuple[type[Any], type[Any]]:
 def _(table: Localizations, file: NWBFile, layout: Layout) -> None:
     if not len(table):
         return
-    kind, column_kind = _types()
+    kind, column_kind = types()
     known = {spec["name"] for spec in kind.__columns__}
     units = {column.name: column.unit for column in table.columns if column.name in known}
     plain = tuple(replace(column, unit=None) if column.name in known else column for column in table.columns)
@@ -47,19 +48,13 @@ def _(table: Localizations, file: NWBFile, layout: Layout) -> None:
         kind,
         dict.fromkeys(known, column_kind),
         imaging_plane=None if table.plane is None else imaging_plane(table.plane, file),
-        found_in=None if table.found_in is None else _series(file, table.found_in),
+        found_in=None if table.found_in is None else series_named(table.found_in, file),
         **{name: value for name, value in facts.items() if value is not None},
     )
     for column in made.columns:
         if units.get(column.name) is not None:
             column.unit = units[column.name]
     module(file, "ophys").add(made)
-
-
-def _series(file: NWBFile, name: str) -> Any:
-    if name in file.acquisition:
-        return file.acquisition[name]
-    return file.processing["ophys"][name]
 
 
 def is_localizations(container: Any) -> bool:
@@ -78,7 +73,7 @@ def localizations_of(table: Any, stored: Stored) -> Iterator[Localizations]:
         description=stated(table.description)[0],
         plane=None if table.imaging_plane is None else plane_of(table.imaging_plane, stored),
         frame_base=None if base is None else int(base),
-        found_in=None if table.found_in is None else stored.name(table.found_in),
+        found_in=None if table.found_in is None else stored.name(element_of(table.found_in)),
         software=table.software,
         software_version=table.software_version,
     )

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from pynwb import NWBFile, ProcessingModule, TimeSeries
 from pynwb.base import Images as NwbImages
 from pynwb.image import GrayscaleImage, RGBAImage, RGBImage
-from pynwb.ophys import OnePhotonSeries, TwoPhotonSeries
+from pynwb.ophys import CorrectedImageStack, MotionCorrection, OnePhotonSeries, TwoPhotonSeries
 
-from nwbridge.errors import MissingMetadata
+from nwbridge.errors import BadSource, MissingMetadata
 from nwbridge.model import Image, Images, LazyArray, Movie, Reader
+from nwbridge.nwb import motion
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Layout, add
 from nwbridge.nwb.planes import as_float, imaging_plane, plane_of
@@ -71,30 +72,41 @@ class _Doubles:
 
 @add.register
 def _(movie: Movie, file: NWBFile, layout: Layout) -> None:
+    original = None if movie.shifts is None else motion.series_named(movie.made_from, file)
+    if original is None:
+        place(_series(movie, movie.name, movie.made_from, file, layout), file, "ophys", movie.made_from)
+    if movie.shifts is None:
+        return
+    corrected = None if original is None else _series(movie, motion.CORRECTED, None, file, layout)
+    xy = motion.translation(movie, movie.shifts, clock(movie, layout, ""), layout, inside=original is not None)
+    if corrected is None:
+        module(file, "ophys").add(xy)
+    else:
+        motion.place_stack(movie, corrected, original, xy, module(file, "ophys"))
+
+
+def _series(movie: Movie, name: str, made_from: str | None, file: NWBFile, layout: Layout) -> TimeSeries:
     common: dict[str, Any] = {
-        "name": movie.name,
+        "name": name,
         **clock(movie, layout, f"give it with --set Ophys.{movie.series_type}.rate=HZ"),
         "data": layout.empty(movie.data, AXES[: len(movie.data.shape)], movie=True),
         "imaging_plane": imaging_plane(movie.plane, file),
         "unit": movie.unit or "n.a.",
-        "description": stating(movie.description, made_from=movie.made_from),
+        "description": stating(movie.description, made_from=made_from),
         "conversion": float(movie.conversion),
         "offset": float(movie.offset),
         "pmt_gain": as_float(movie.pmt_gain),
     }
-    series: TimeSeries
     if movie.kind == "one-photon":
-        series = OnePhotonSeries(
+        return OnePhotonSeries(
             **common,
             exposure_time=as_float(movie.exposure_s),
             binning=None if movie.binning is None else int(movie.binning),
         )
-    else:
-        if movie.field_of_view_um is not None:
-            rows, columns = movie.field_of_view_um
-            common["field_of_view"] = [columns * 1e-6, rows * 1e-6]  # width, height in metres
-        series = TwoPhotonSeries(**common)
-    place(series, file, "ophys", movie.made_from)
+    if movie.field_of_view_um is not None:
+        rows, columns = movie.field_of_view_um
+        common["field_of_view"] = [columns * 1e-6, rows * 1e-6]  # width, height in metres
+    return TwoPhotonSeries(**common)
 
 
 def place(made: Any, file: NWBFile, name: str, made_from: str | None) -> None:
@@ -125,9 +137,10 @@ def _movie(series: Any, stored: Stored, **more: Any) -> Iterator[Movie]:
         stored.leave(series, "its frames are in other files")
         return
     words, facts = stated(series.description)
+    stack = series.parent if isinstance(series.parent, CorrectedImageStack) else None
     yield Movie(
-        name=stored.name(series),
-        data=stored.array(series.data, AXES[: len(series.data.shape)]),
+        name=stored.name(motion.element_of(series)),
+        data=stored.array(series.data, _axes(series, stored)),
         plane=plane_of(series.imaging_plane, stored),
         description=words,
         **stored.clock(series),
@@ -135,10 +148,43 @@ def _movie(series: Any, stored: Stored, **more: Any) -> Iterator[Movie]:
         conversion=float(series.conversion),
         offset=float(series.offset),
         pmt_gain=number(series.pmt_gain),
-        made_from=made_from(series, facts),
+        made_from=made_from(series, facts) if stack is None else stored.name(motion.element_of(stack.original)),
+        shifts=motion.shifts_of(series, stored),
         **more,
     )
     stored.carry(series)
+
+
+@elements.register
+def _(corrections: MotionCorrection, stored: Stored) -> Iterator[Movie]:
+    for stack in corrections.corrected_image_stacks.values():
+        try:
+            yield from elements(stack, stored)
+        except Exception as error:  # noqa: BLE001 one damaged stack spoils no other
+            stored.leave(stack, error)
+
+
+@elements.register
+def _(stack: CorrectedImageStack, stored: Stored) -> Iterator[Movie]:
+    corrected = stack.corrected
+    if not isinstance(corrected, TwoPhotonSeries | OnePhotonSeries):
+        kind = type(corrected).__name__
+        stored.leave(stack, f"its frames are an {kind}; expected a TwoPhotonSeries or a OnePhotonSeries")
+        return
+    if corrected.external_file is not None:
+        stored.leave(stack, "its frames are in other files")
+        return
+    yield from elements(corrected, stored)
+    stored.carry(stack)
+
+
+def _axes(series: Any, stored: Stored) -> tuple[int, ...]:
+    """Return which stored axis is time, row, column and plane."""
+    axes = len(series.data.shape)
+    if stored.rows_first and not isinstance(series.parent, ProcessingModule | CorrectedImageStack):
+        stored.say(f"{series.name} is taken as stored (time, height, width), against the standard: --rows-first")
+        return tuple(range(axes))
+    return AXES[:axes]
 
 
 def made_from(container: Any, facts: dict[str, str]) -> str | None:
@@ -182,8 +228,11 @@ def _(images: NwbImages, stored: Stored) -> Iterator[Images]:
             pixel = (float(row), float(column))
         elif image.resolution:
             pixel = (1e4 / float(image.resolution),) * 2
-        data = stored.array(image.data, IMAGE_AXES[: len(image.data.shape)])
-        found.append(Image(image.name, data, said, pixel))
+        try:
+            data = stored.array(image.data, IMAGE_AXES[: len(image.data.shape)])
+            found.append(Image(image.name, data, said, pixel))
+        except BadSource as error:
+            stored.say(f"image {image.name} of {images.name} is not carried over: {error}")
     if found:
         yield Images(stored.name(images), tuple(found), words, made_from(images, facts))
         stored.carry(images)

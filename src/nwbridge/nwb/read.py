@@ -18,8 +18,10 @@ from pynwb.file import Subject as NwbSubject
 from nwbridge.errors import BadSource, NwbridgeError
 from nwbridge.model import Column, Segmentation, Session, Subject
 from nwbridge.model.session import SOURCES
+from nwbridge.model.steps import STEPS
 from nwbridge.nwb.build import TEXTS, UNKNOWN_NOTE, UNKNOWN_START, UNKNOWN_START_NOTE
 from nwbridge.nwb.localizations import is_localizations, localizations_of
+from nwbridge.nwb.steps import steps_of
 from nwbridge.nwb.stored import Stored, elements, reason, text
 from nwbridge.nwb.uncarried import uncarried
 from nwbridge.safety import check_hdf5
@@ -27,18 +29,19 @@ from nwbridge.safety import check_hdf5
 _LISTS = ("experimenter", "keywords", "related_publications")
 
 
-def read(path: Path) -> Session:
+def read(path: Path, *, rows_first: bool = False) -> Session:
     """Return the session in an NWB file, its large arrays still unread; nothing stays open.
 
-    What the model has no element for is named in the findings. Raises BadSource where the file is damaged, reaches
-    out of itself, or breaks NWB so much that pynwb cannot open it.
+    With `rows_first`, acquired movies are taken as stored (time, row, column), against the standard. What the model
+    has no element for is named in the findings. Raises BadSource where the file is damaged, reaches out of itself, or
+    breaks NWB so much that pynwb cannot open it.
     """
     check_hdf5(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other programs' files, which `validate` reports
             with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-                return _session(io.read(), path)
+                return _session(Stored(path, io.read(), rows_first))
     except NwbridgeError:
         raise
     except Exception as error:
@@ -47,8 +50,8 @@ def read(path: Path) -> Session:
         ) from error
 
 
-def _session(file: NWBFile, path: Path) -> Session:
-    stored = Stored(path, file)
+def _session(stored: Stored) -> Session:
+    file, path = stored.file, stored.path
     with h5py.File(path, "r") as raw:
         if datetime.fromisoformat(str(raw["session_start_time"].asstr()[()])).tzinfo is None:
             stored.say("session_start_time states no time zone; that of this machine is taken")  # pynwb does
@@ -65,10 +68,20 @@ def _session(file: NWBFile, path: Path) -> Session:
         subject=_subject(file.subject, unknown),
         files=(path,),
         notes=notes,
+        steps=steps_of(file),
         findings=tuple(uncarried(stored)),
         origins=origins,
         **_texts(file),
     )
+
+
+def containers_of(file: NWBFile, path: Path) -> dict[str, Any]:
+    """Return the containers of an open file by the names of the elements that they become."""
+    stored = Stored(path, file)
+    for _ in _elements(stored):
+        pass
+    containers = {id(container): container for container in file.objects.values()}
+    return {name: containers[key] for name, key in stored.names.items() if key in containers}
 
 
 def _texts(file: NWBFile) -> dict[str, Any]:
@@ -88,7 +101,7 @@ def _elements(stored: Stored) -> Iterator[Any]:
     named = [file.units, file.trials, file.epochs, file.invalid_times]  # the model knows these by their names
     for container in filter(None, named):
         stored.name(container)
-    stored.names[SOURCES] = 0  # a table of that name is written for every file
+    stored.names |= {SOURCES: 0, STEPS: 0}  # tables of these names are written anew for every file
     for container in {id(place): place for place in places if place is not None}.values():  # trials are listed twice
         try:
             if is_localizations(container):

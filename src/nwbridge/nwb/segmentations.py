@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -16,7 +17,7 @@ from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, PlaneSegmentat
 
 from nwbridge.arrays import from_numpy
 from nwbridge.errors import BadSource
-from nwbridge.model import Column, LazyArray, Region, Segmentation, Status, Traces
+from nwbridge.model import Column, LazyArray, Reader, Region, Segmentation, Status, Traces
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Exact, Layout, add
 from nwbridge.nwb.movies import clock, module
@@ -55,7 +56,7 @@ def _(segmentation: Segmentation, file: NWBFile, layout: Layout) -> None:
     layout.tables.append(table)
     layout.exact.append(Exact(table.id, np.asarray(table.id.data)))
     for traces in segmentation.traces:
-        _add_traces(traces, table, file, layout)
+        add_traces(traces, table, file, layout)
 
 
 def _in_words(shape: tuple[int, ...]) -> str:
@@ -112,7 +113,8 @@ def _interface(file: NWBFile, kind: type[Any]) -> Any:
     return found
 
 
-def _add_traces(traces: Traces, table: PlaneSegmentation, file: NWBFile, layout: Layout) -> None:
+def add_traces(traces: Traces, table: PlaneSegmentation, file: NWBFile, layout: Layout) -> None:
+    """Add one value of every region at every time, also to regions that a file has already."""
     rows = table.create_roi_table_region(region=list(range(len(table.id))), description="all regions, in order")
     series = RoiResponseSeries(
         name=traces.name,
@@ -120,7 +122,7 @@ def _add_traces(traces: Traces, table: PlaneSegmentation, file: NWBFile, layout:
         data=layout.empty(traces.data, (1, 0)),
         rois=rows,
         unit=traces.unit or "n.a.",
-        description=stating(traces.description, kind=traces.kind),
+        description=stating(traces.description, kind=traces.kind, made_from=traces.made_from),
     )
     _interface(file, DfOverF if traces.kind == "dff" else Fluorescence).add_roi_response_series(series)
 
@@ -216,8 +218,9 @@ def _shape_of(table: PlaneSegmentation, regions: tuple[Region, ...], stored: Sto
 
 
 def _traces(table: PlaneSegmentation, stored: Stored) -> Iterator[tuple[RoiResponseSeries, Traces]]:
-    for series in stored.file.objects.values():
-        if not isinstance(series, RoiResponseSeries) or series.rois.table is not table:
+    found = [one for one in stored.file.objects.values() if isinstance(one, RoiResponseSeries)]
+    for series in sorted(found, key=_in_order):
+        if series.rois.table is not table:
             continue
         if not np.array_equal(values_of(series.rois.data), np.arange(len(table.id))):
             stored.leave(series, "its traces are not those of all regions in order")
@@ -228,24 +231,60 @@ def _traces(table: PlaneSegmentation, stored: Stored) -> Iterator[tuple[RoiRespo
             stored.leave(series, error)
 
 
+def _in_order(series: RoiResponseSeries) -> list[tuple[int, str]]:
+    """Return what sorts names with numbers as people do: dff, dff_2, dff_10. So what a step made last comes last."""
+    parts = re.findall(r"(\d+)|(\D+)", f"{series.name} {getattr(series.parent, 'name', '')}")
+    return [(int(number or 0), words) for number, words in parts]
+
+
 def _one_trace_each(series: RoiResponseSeries, count: int, stored: Stored) -> Traces:
     words, facts = stated(series.description)
-    kind: Any = "dff" if isinstance(series.parent, DfOverF) else facts.get("kind", _kind_by_name(series.name))
+    kind: Any = "dff" if isinstance(series.parent, DfOverF) else facts.get("kind", _kind_by_name(series))
     flat = len(series.data.shape) == 1
     data = as_row(stored.array(series.data)) if flat else stored.array(series.data, (1, 0))
     if data.shape[0] != count:
         raise BadSource(f"its values are {series.data.shape}; expected (time, region) of {count} regions")
     return Traces(
         name=stored.name(series),
-        data=data,
+        data=_in_unit(data, float(series.conversion), float(series.offset)),
         kind=kind,
         description=words,
         **stored.clock(series),
         unit=None if series.unit == "n.a." else series.unit,
+        made_from=facts.get("made_from"),
     )
 
 
-def _kind_by_name(name: str) -> str:
-    """Return what other programs' names of series say."""
-    low = name.lower()
+def _in_unit(data: LazyArray, conversion: float, offset: float) -> LazyArray:
+    """Return traces in their unit: ratios as ΔF/F are wrong of stored values that an offset is to be added to."""
+    if (conversion, offset) == (1.0, 0.0):
+        return data
+    kind = np.result_type(data.dtype, np.float32)
+
+    @contextmanager
+    def opened() -> Iterator[Reader]:
+        with data.open() as reader:
+            yield _InUnit(reader, kind, conversion, offset)
+
+    return LazyArray(data.shape, kind, opened, data.parallel)
+
+
+@dataclass(frozen=True)
+class _InUnit:
+    reader: Reader
+    kind: np.dtype[Any]
+    conversion: float
+    offset: float
+
+    def __getitem__(self, key: slice, /) -> npt.NDArray[Any]:
+        return (np.asarray(self.reader[key], np.float64) * self.conversion + self.offset).astype(self.kind)
+
+
+def _kind_by_name(series: RoiResponseSeries) -> str:
+    """Return what other programs' names say, of series or, as suite2p's, of what holds them."""
+    low = f"{getattr(series.parent, 'name', '')} {series.name}".lower()
+    if ("neuropil" in low or "fneu" in low) and not re.search("correct|subtract|denoised|deconvolved", low):
+        return "background"
+    if "spks" in low:
+        return "deconvolved"
     return next((kind for kind in ("denoised", "deconvolved", "background") if kind in low), "fluorescence")

@@ -11,6 +11,7 @@ from pynwb.icephys import CurrentClampSeries, IntracellularElectrode
 from nwbridge.model import Electrode, Finding, Series
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Layout, add
+from nwbridge.nwb.motion import movie_beside
 from nwbridge.nwb.movies import clock, made_from, place
 from nwbridge.nwb.planes import device, device_of
 from nwbridge.nwb.stored import Stored, dataset_of, elements, text
@@ -58,8 +59,8 @@ def _electrode(electrode: Electrode, file: NWBFile) -> IntracellularElectrode:
 
 @elements.register
 def _(series: TimeSeries, stored: Stored) -> Iterator[Series]:
-    if type(series) is not TimeSeries:
-        return  # a kind of series that says more than the model holds
+    if type(series) is not TimeSeries or movie_beside(series) is not None:
+        return  # a kind of series that says more than the model holds, or what a movie holds
     words, facts = stated(series.description)
     unit = None if series.unit == "n.a." else series.unit
     yield Series(

@@ -32,6 +32,7 @@ class Stored:
 
     path: Path
     file: NWBFile
+    rows_first: bool = False  # movies are stored (time, row, column), against the standard
     carried: list[AbstractContainer] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)  # object id -> why it is not carried
     said: list[str] = field(default_factory=list)  # what parts of elements are not carried, or named in another way

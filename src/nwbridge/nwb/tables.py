@@ -18,6 +18,7 @@ from nwbridge.arrays import from_function
 from nwbridge.errors import BadSource
 from nwbridge.model import Column, Events, Intervals, LazyArray, Parameters, Table, Units
 from nwbridge.model.session import SOURCES
+from nwbridge.model.steps import STEPS
 from nwbridge.nwb.facts import stated, stating
 from nwbridge.nwb.layout import Exact, Layout, add
 from nwbridge.nwb.stored import LAZY, Stored, dataset_of, elements, number, reason, values_of
@@ -175,7 +176,7 @@ def _stored_column(table: DynamicTable, name: str, stored: Stored) -> Column:
 def _(table: DynamicTable, stored: Stored) -> Iterator[Table | Parameters]:
     if type(table) is not DynamicTable:
         return  # a kind of table that says more than the model holds
-    if table.name == SOURCES and table.colnames == ("path", "size", "sha256"):
+    if (table.name == SOURCES and table.colnames == ("path", "size", "sha256")) or table.name == STEPS:
         stored.carry(table)  # written anew for every file
         return
     words, facts = stated(table.description)
@@ -206,5 +207,10 @@ def _(table: NwbUnits, stored: Stored) -> Iterator[Units]:
 
 def _plain(table: DynamicTable, stored: Stored, kind: type[Any], **more: Any) -> Iterator[Any]:
     words = stated(table.description)[0]
-    yield kind(name=stored.name(table), columns=columns_of(table, stored), description=words, **more)
+    columns = columns_of(table, stored)
+    for column in columns:
+        if column.name in kind.unfit:
+            stored.say(f"column {column.name} of {table.name} is not carried over: the model has no such column")
+    kept = tuple(column for column in columns if column.name not in kind.unfit)
+    yield kind(name=stored.name(table), columns=kept, description=words, **more)
     stored.carry(table)

@@ -19,10 +19,12 @@ from pynwb.icephys import CurrentClampSeries, IntracellularElectrode, Intracellu
 from pynwb.image import ImageSeries
 from pynwb.misc import Units
 from pynwb.ophys import (
+    CorrectedImageStack,
     DfOverF,
     Fluorescence,
     ImageSegmentation,
     ImagingPlane,
+    MotionCorrection,
     OnePhotonSeries,
     OpticalChannel,
     PlaneSegmentation,
@@ -33,7 +35,10 @@ from pynwb.ophys import (
 from nwbridge.model import Finding
 from nwbridge.nwb.stored import LAZY, Stored, dataset_of, values_of
 
-_STRUCTURE = (NWBFile, Subject, ProcessingModule, OpticalChannel, ImageSegmentation, Fluorescence, DfOverF)
+_STRUCTURE = (
+    *(NWBFile, Subject, ProcessingModule, OpticalChannel),
+    *(ImageSegmentation, Fluorescence, DfOverF, MotionCorrection),
+)
 _INSTRUMENTS = (Device, DeviceModel, ImagingPlane, IntracellularElectrode)  # held with what was recorded through them
 _ADVICE = "keep the original file as well"
 # Fields that the model holds, or that follow from what it holds. Those of an extension's subclass are not among them.
@@ -46,6 +51,7 @@ _HELD: dict[type[Any], set[str]] = {
     ImageSeries: {"dimension", "format", "num_samples", "starting_frame", "imaging_plane", "pmt_gain"},
     TwoPhotonSeries: {"field_of_view"},
     OnePhotonSeries: {"exposure_time", "binning"},
+    CorrectedImageStack: {"corrected", "original", "xy_translation"},
     RoiResponseSeries: {"rois"},
     CurrentClampSeries: {"electrode"},
     Image: {"resolution"},
@@ -116,7 +122,7 @@ def _is_named_with(container: AbstractContainer, parents: list[AbstractContainer
         return True
     if isinstance(container, MeaningsTable) and id(container.parent) in carried:
         return False
-    return isinstance(container.parent, DynamicTable | TimeSeries | Images)
+    return isinstance(container.parent, DynamicTable | TimeSeries | Images | CorrectedImageStack)
 
 
 def _is_made_again(parents: list[AbstractContainer]) -> bool:
@@ -148,8 +154,6 @@ def _lost_fields(container: Any) -> list[str]:
     held = set().union(*(names for kind, names in _HELD.items() if isinstance(container, kind)))
     if type(container).__name__ == "Localizations":
         held |= _LOCALIZATIONS
-    if isinstance(container, RoiResponseSeries):
-        held -= {"conversion", "offset"}
     lost = [name for name, value in container.fields.items() if name not in held and _is_stated(name, value)]
     if isinstance(container, DynamicTable):
         lost += [] if _is_counted(container) else ["row ids"]

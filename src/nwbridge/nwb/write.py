@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,25 +149,50 @@ def _cannot_write(out: Path, error: OSError | RuntimeError) -> CannotWrite:
     return CannotWrite(f"{out} cannot be written: {reason}; nothing was kept")
 
 
+@dataclass(frozen=True)
+class LaidOut:
+    """What pynwb has written: where the arrays are that are still to be filled."""
+
+    parts: tuple[Part, ...]
+    columns: Mapping[str, Sequence[str]]  # of each table, in order
+    spaces: Mapping[str, set[str]]  # namespaces, and those that each includes
+    exact: tuple[tuple[str, Any], ...]
+
+
 def write(file: NWBFile, layout: Layout, part: Path, threads: int, progress: Progress) -> Written:
     """Lay the file out with pynwb and fill its arrays."""
+    with layout.backend.writer(part) as io:
+        laid = lay_out(io, file, layout)
+    return complete(laid, layout, part, threads, progress)
+
+
+def lay_out(io: Any, file: NWBFile, layout: Layout) -> LaidOut:
+    """Let pynwb write everything but the arrays that are filled later."""
     kind = layout.backend
-    with kind.writer(part) as io:
-        _lay_out(kind, io, file)
-        parts = _parts(kind, io, file, layout)
-        columns = {_name_of(io, table): table.colnames for table in layout.tables}
-        spaces = _dependencies(io)
-        exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
-    advance = _counted(progress, "writing", sum(p.array.nbytes for p in parts))
+    _lay_out(kind, io, file)
+    parts = _parts(kind, io, file, layout)
+    columns = {_name_of(io, table): table.colnames for table in layout.tables}
+    exact = tuple((_name_of(io, entry.container), entry.values) for entry in layout.exact)
+    return LaidOut(parts, columns, _dependencies(io), exact)
+
+
+def complete(
+    laid: LaidOut, layout: Layout, part: Path, threads: int, progress: Progress, kept: Collection[str] = ()
+) -> Written:
+    """Fill the arrays of a file that is laid out; schemas of extensions that nothing uses go, but for those `kept`."""
+    kind = layout.backend
+    advance = _counted(progress, "writing", sum(p.array.nbytes for p in laid.parts))
     with kind.filling(part) as handle:
-        _forget_unused(handle, spaces)
-        for name, order in columns.items():
+        _forget_unused(handle, laid.spaces, kept)
+        for name, order in laid.columns.items():
             kind.order_columns(handle[name], order)
-        for p, slot in zip(parts, layout.slots, strict=True):
+        for p, slot in zip(laid.parts, layout.slots, strict=True):
             if isinstance(slot.target, VectorData):
                 kind.recreate(handle, p.name, slot, layout.compression)
-        digests = [d for group in _groups(parts) for d in fill(handle, group, threads, layout.compression, advance)]
-    return Written(parts, tuple(digests), exact, kind)
+        digests = [
+            d for group in _groups(laid.parts) for d in fill(handle, group, threads, layout.compression, advance)
+        ]
+    return Written(laid.parts, tuple(digests), laid.exact, kind)
 
 
 def _lay_out(kind: Backend, io: Any, file: NWBFile) -> None:
@@ -201,9 +226,9 @@ def _dependencies(io: Any) -> dict[str, set[str]]:
     }
 
 
-def _forget_unused(file: Any, dependencies: Mapping[str, set[str]]) -> None:
+def _forget_unused(file: Any, dependencies: Mapping[str, set[str]], kept: Collection[str] = ()) -> None:
     """Remove the schemas of extensions that this process knows, but that the file has nothing of."""
-    used = set(namespaces.SHIPPED)
+    used = {*namespaces.SHIPPED, *kept}
     if used.issuperset(file["specifications"]):
         return
     file.visititems(lambda _, stored: used.add(str(stored.attrs.get("namespace", "core"))))

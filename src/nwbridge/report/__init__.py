@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nwbridge import processors
 from nwbridge.errors import BadOption, CannotWrite
-from nwbridge.whole import take_name
+from nwbridge.whole import check_place, publish
 
 if TYPE_CHECKING:
     from nwbridge.processes.pool import Runner
@@ -80,42 +77,13 @@ def write(
     from nwbridge.report.page import page  # loads what the processes have loaded meanwhile
 
     text = page(found, drawn, made or datetime.now(UTC)).encode("utf-8", "replace")
-    _publish(text, out, overwrite=overwrite)
+    publish(text, out, overwrite=overwrite)
     unread = tuple(entry.name for entry, one in zip(found, drawn, strict=True) if one is not None and one.trouble)
     return Written(str(out), len(found), unread, len(text))
 
 
 def _check_target(out: Path, *, overwrite: bool) -> None:
     """Raise CannotWrite unless the page can be written as it was asked for."""
-    try:
-        if out.suffix.lower() not in (".html", ".htm"):
-            raise CannotWrite(f"{out} should end in .html")
-        if out.is_dir():
-            raise CannotWrite(f"{out} is a folder; give the name of a file")
-        if os.path.lexists(out) and not overwrite:
-            raise _taken(out)
-        if not out.parent.is_dir():
-            raise CannotWrite(f"the folder {out.parent} does not exist: create it first")
-    except (OSError, ValueError) as error:
-        raise CannotWrite(f"{out!s:.80} cannot be written: {error}") from error
-
-
-def _taken(out: Path) -> CannotWrite:
-    return CannotWrite(f"{out} exists already: choose another name or say --overwrite")
-
-
-def _publish(text: bytes, out: Path, *, overwrite: bool) -> None:
-    """Write beside and rename, so that the page is whole or absent; never over one that appeared meanwhile."""
-    part = out.with_name(f".{out.stem[:100]}.{uuid.uuid4().hex[:8]}.part.html")
-    try:
-        with part.open("xb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if not take_name(part, out, overwrite=overwrite):
-            raise _taken(out)
-    except OSError as error:
-        raise CannotWrite(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise CannotWrite(f"{out} should end in .html")
+    check_place(out, overwrite=overwrite)

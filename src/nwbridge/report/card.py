@@ -3,96 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from nwbridge.report.entries import Entry
+from nwbridge.report.history import history
 from nwbridge.report.markup import Markup, breakable, clean, count, el, number, size
-from nwbridge.report.recording import UNSEEN, Drawn
+from nwbridge.report.story import ICONS, Story, amount, dicts, icon
 
-SEVERITIES = ("error", "warning", "hint")
-_ICONS = {"failed": "bad", "errors": "mend", "warnings": "warn", "fine": "ok"}
 ORIGINS = {"user": "given by you", "source": "from the source", "unknown": "not known"}
-PHASES = {"describe": "read", "write": "write", "verify": "compare", "validate": "check"}
-
-
-@dataclass(frozen=True)
-class Story:
-    """What is known of a recording, from its file and from the line on it, in one form."""
-
-    identity: str
-    title: str
-    level: str  # failed, errors, warnings or fine
-    status: str  # in words
-    source: str
-    findings: tuple[Mapping[str, Any], ...]
-    entry: Entry
-    drawn: Drawn
-
-    @property
-    def animal(self) -> str:
-        """The subject's id, where somebody stated one."""
-        stated = (one.get("value") for one in dicts(self.line.get("fields")) if one.get("key") == "Subject.subject_id")
-        return self.drawn.animal or str(next(filter(None, stated), ""))
-
-    @property
-    def line(self) -> Mapping[str, Any]:
-        """What the results say; nothing, of a file alone."""
-        return self.entry.line or {}
-
-
-def story(position: int, entry: Entry, drawn: Drawn | None) -> Story:
-    """Return what is known of a recording."""
-    line, seen = entry.line or {}, drawn or Drawn()
-    listed = dicts(line.get("findings")) if entry.line is not None else list(seen.findings)
-    findings = sorted(listed, key=lambda f: SEVERITIES.index(f["severity"]) if f.get("severity") in SEVERITIES else 3)
-    level, status = _status(entry, drawn, findings)
-    title = str(seen.session_id or line.get("session_id") or {".": "The folder itself"}.get(entry.name, entry.name))
-    source = str(line.get("source") or ("NWB file" if entry.line is None else "not recognized"))
-    return Story(f"r{position}", title, level, status, source, tuple(findings), entry, seen)
-
-
-def _status(entry: Entry, drawn: Drawn | None, findings: list[dict[str, Any]]) -> tuple[str, str]:
-    state = str((entry.line or {}).get("status") or "file")
-    if state == "failed":
-        return "failed", "Failed"
-    if state == "started":
-        return "failed", "Not finished"
-    if drawn is None:
-        return "failed", "File is missing"
-    if drawn.trouble:
-        return "failed", "Cannot be read"
-    errors, warnings = (sum(f.get("severity") == kind for f in findings) for kind in ("error", "warning"))
-    word = {"written": "Written", "skipped": "Done before", "file": drawn.done}.get(state, clean(state)[:20])
-    if errors:
-        return "errors", f"{word}, {count(errors, 'error')}"
-    if warnings:
-        return "warnings", f"{word}, {count(warnings, 'warning')}"
-    return ("warnings" if word == UNSEEN else "fine"), word
-
-
-def dicts(value: Any) -> list[dict[str, Any]]:
-    """Return the mappings in what a line says: anybody may have written it."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list | tuple) else []
-
-
-def amount(value: Any) -> float | None:
-    """Return a number that is one."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e18
-    return float(value) if known else None
-
-
-def icon(level: str) -> Markup:
-    """Return the sign of a level; words always stand beside it."""
-    return el("svg", el("use", href=f"#i-{_ICONS[level]}"), class_="icon", aria_hidden="true", viewBox="0 0 16 16")
+PHASES = {"describe": "read", "copy": "copy", "write": "write", "verify": "compare", "validate": "check"}
 
 
 def card(told: Story) -> Markup:
     """Return the card."""
     figures = el("div", Markup(told.drawn.figures), class_="figures") if told.drawn.figures else None
     name = f"{told.identity}-title"
+    steps = history(told.steps, told.identity)
     return el(
-        "article", _head(told, name), _trouble(told), _left(told), _facts(told), _findings(told), figures, _more(told),
+        "article", _head(told, name), _trouble(told), _left(told), _facts(told), _findings(told), steps, figures,
+        _more(told),
         class_=f"card {told.level}", id=told.identity, aria_labelledby=name, data_level=told.level,
         data_source=told.source, data_text=words(told),
     )  # fmt: skip
@@ -109,7 +37,8 @@ def words(told: Story) -> str:
 def _head(told: Story, name: str) -> Markup:
     under = [*told.drawn.subject, told.drawn.started]
     plugin, evidence = told.line.get("plugin"), told.line.get("evidence")
-    read_by = f"Read by {told.source} ({plugin})" + (f": {evidence}" if evidence else "") if plugin else ""
+    who = f"Processed by {plugin}" if told.line.get("steps") else f"Read by {told.source} ({plugin})"
+    read_by = who + (f": {evidence}" if evidence else "") if plugin else ""
     return el(
         "header",
         el("p", icon(told.level), el("span", told.status), class_=f"status {told.level}"),
@@ -146,16 +75,19 @@ def _trouble(told: Story) -> Markup | None:
 def _facts(told: Story) -> Markup | None:
     line, drawn = told.line, told.drawn
     stored = amount(line.get("file_bytes")) or drawn.file_bytes
-    values = amount(line.get("array_bytes")) or drawn.array_bytes
+    processed = bool(line.get("steps"))  # then the line speaks of what is new in the file
+    new = amount(line.get("array_bytes")) or drawn.array_bytes
+    values = drawn.array_bytes if processed and drawn.array_bytes else new
     pairs: list[tuple[str, Any, Any]] = []
     if stored:
         pairs.append(("File", size(stored), f"{size(values)} of values" if values else None))
     if stored and values:
         pairs.append(("Compression", f"{number(values / stored, 2)} : 1", "values to file"))
-    pairs += _speed(line, values)
+    pairs += _speed(line, new)
     if line.get("status") == "written":
         done = line.get("verified") is True
-        proof = f"all {size(values)} of values read back, equal to the source" if done else "values were not read back"
+        proof = f"all {size(new)} of values read back, equal to {'what was computed' if processed else 'the source'}"
+        proof = proof if done else "values were not read back"
         pairs.append(
             ("Fidelity", [icon("fine" if done else "warnings"), "Verified" if done else "Not verified"], proof)
         )
@@ -169,7 +101,9 @@ def _speed(line: Mapping[str, Any], values: float) -> list[tuple[str, Any, Any]]
     seconds = line.get("seconds")
     if not isinstance(seconds, dict) or not (total := amount(seconds.get("total"))):
         return []
-    laps = [f"{word} {number(lap, 2)}" for key, word in PHASES.items() if (lap := amount(seconds.get(key))) is not None]
+    steps = {str(step.get("name")): str(step.get("name")) for step in dicts(line.get("steps"))}
+    words = {"describe": "read", "copy": "copy", **steps, **PHASES}
+    laps = [f"{word} {number(lap, 2)}" for key, word in words.items() if (lap := amount(seconds.get(key))) is not None]
     speed = f"{number(values / total / 1e6)} MB/s" if values else f"{number(total)} s"
     return [("Speed", speed, f"{number(total)} s: {', '.join(laps)}" if laps else f"{number(total)} s")]
 
@@ -183,7 +117,7 @@ def _findings(told: Story) -> Markup | None:
 def _finding(finding: Mapping[str, Any]) -> Markup:
     severity = str(finding.get("severity"))
     level = {"error": "errors", "warning": "warnings"}.get(severity, "hint")
-    sign = icon(level) if level in _ICONS else None
+    sign = icon(level) if level in ICONS else None
     place = el("span", f" {finding['where']}", class_="where") if finding.get("where") else None
     advice = el("p", str(finding["advice"]), class_="advice") if finding.get("advice") else None
     head = el("p", sign, el("b", severity.capitalize()), " ", str(finding.get("message") or ""), place)
@@ -243,7 +177,8 @@ def _tables(told: Story) -> Markup | None:
 
 
 def _contents(told: Story) -> Markup | None:
-    listed = dicts(told.line.get("elements")) or list(told.drawn.elements)
+    listed = list(told.drawn.elements) if told.line.get("steps") else []  # the line speaks of what is new
+    listed = listed or dicts(told.line.get("elements")) or list(told.drawn.elements)
     if not listed:
         return None
     rows = []
@@ -267,7 +202,7 @@ def _origin(told: Story) -> Markup | None:
     """Return where the file comes from: its sources, programs, command and history."""
     facts, parts = told.drawn.facts, []
     pairs = [
-        ("Converted from", told.line.get("path")),
+        ("Made from" if told.line.get("steps") else "Converted from", told.line.get("path")),
         ("Command", facts.get("script")),
         ("NWB version", facts.get("nwb_version")),
     ]

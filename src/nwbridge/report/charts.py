@@ -21,14 +21,19 @@ def plot_figure(
     columns: dict[str, Floats],
     *,
     filled: bool = False,
+    behind: str | None = None,
 ) -> Figure:
-    """Return a plot that stays as it is: curves or bars, with both axes, and its numbers by column."""
+    """Return a plot that stays as it is: curves or bars, with both axes, and its numbers by column.
+
+    What is `behind` is grey, and the curve before it stands out.
+    """
     (x_label, across), (y_label, up) = x, y
     place: Callable[[float, tuple[float, float]], float] = lambda v, b: 100 * (v - b[0]) / (b[1] - b[0])  # noqa: E731
     xs = [el("span", number(v), style=f"left:{place(v, across):.2f}%") for v in ticks(*across, 5)]
     ys = [el("span", number(v), style=f"top:{100 - place(v, up):.1f}%") for v in ticks(*up, 4)]
-    shape = el("path", class_="sp" if filled else "ln", d=path)
-    area = el("div", el("div", ys, class_="ys"), stretched(f"{title}: {words}", shape), class_="area")
+    shape = el("path", class_="sp" if filled else "ln" if behind is None else "ln one", d=path)
+    back = el("path", class_="bf", d=behind) if behind else None
+    area = el("div", el("div", ys, class_="ys"), stretched(f"{title}: {words}", back, shape), class_="area")
     bottom = el("div", el("div", xs, class_="xs"), el("p", x_label, class_="unit"), class_="xaxis")
     body = el("div", el("p", y_label, class_="label unit"), area, bottom, class_="still")
     known = {

@@ -17,16 +17,24 @@ class Detail:
     outline: int  # characters of all outlines of a segmentation
     shapes: int  # spikes that are laid over one another
     images: int  # of one container
+    compared: int  # pixels along the longer side of pictures before and after
+    means: bool  # of them, also the means
+    places: int  # whose traces are compared
     read: int  # bytes of a movie that are read, at least a few runs of frames in any case
 
 
 LARGE = Detail(
-    side=256, points=2000, static=600, regions=24, kinds=4, outline=60_000, shapes=30, images=8, read=256 << 20
-)
+    side=256, points=2000, static=600, regions=24, kinds=4, outline=60_000, shapes=30, images=8, read=256 << 20,
+    compared=192, means=True, places=3,
+)  # fmt: skip
 MIDDLE = Detail(
-    side=192, points=1000, static=400, regions=12, kinds=3, outline=24_000, shapes=15, images=4, read=96 << 20
-)
-SMALL = Detail(side=128, points=600, static=250, regions=6, kinds=2, outline=9_000, shapes=8, images=2, read=48 << 20)
+    side=192, points=1000, static=400, regions=12, kinds=3, outline=24_000, shapes=15, images=4, read=96 << 20,
+    compared=112, means=True, places=2,
+)  # fmt: skip
+SMALL = Detail(
+    side=128, points=600, static=250, regions=6, kinds=2, outline=9_000, shapes=8, images=2, read=48 << 20,
+    compared=56, means=False, places=1,
+)  # fmt: skip
 
 
 def detail_of(recordings: int) -> Detail:

@@ -31,6 +31,7 @@ class Figure:
     controls: Markup | None = None
     name: str = ""  # of the element that is drawn
     half: bool = False  # two of these fit beside each other
+    folded: bool = True  # of a table: it is looked up rather than looked at
 
     def html(self, identity: str, name: str) -> Markup:
         """Return the figure; `name` is how its downloads begin."""
@@ -149,6 +150,7 @@ def _track(track: Track, axis: tuple[float, float], static: int, *, hidden: bool
     head: list[Markup] = [el("span", track.label)]
     if isinstance(track, Line):
         head += [el("span", track.unit, class_="unit")] if track.unit else []
+        head += [el("span", f"grey: {track.under.label}", class_="unit")] if track.under else []
         head += [el("span", "▼ " + track.marked, class_="marked")] if track.marked else []
         area = _line_area(track, axis, static, drawn=not hidden)
     elif isinstance(track, Ticks):
@@ -173,22 +175,36 @@ def across(times: npt.ArrayLike, axis: tuple[float, float]) -> Floats:
 
 
 def _line_area(track: Line, axis: tuple[float, float], static: int, *, drawn: bool) -> Markup:
-    times, low, high = coarser(track, static)
-    bounds = bounds_of(track.low, track.high, marked=bool(len(track.marks)))
-    path = line_path(low, high, across(times, axis), bounds) if drawn else ""
+    bounds = _bounds(track)
+    path = _path(track, axis, static, bounds) if drawn else ""
+    behind = (
+        el("path", class_="bf", d=_path(track.under, axis, static, bounds) if drawn else "") if track.under else None
+    )
     marks = "".join(f"M{x:.4g} 0V9" for x in np.unique(np.round(across(track.marks, axis), 1))) if drawn else ""
     known = "no numbers"
     if np.isfinite(track.low).any():
         known = f"from {number(np.nanmin(track.low))} to {number(np.nanmax(track.high))} {track.unit}".rstrip()
     more = f", {len(track.marks)} {track.marked}" if track.marked else ""
     drawing = stretched(
-        f"{track.label}: {known}{more}", el("path", class_="ln", d=path), el("path", class_="ev", d=marks)
+        f"{track.label}: {known}{more}", behind, el("path", class_="ln", d=path), el("path", class_="ev", d=marks)
     )
     ys = [
         el("span", number(value), style=f"top:{100 * (bounds[1] - value) / (bounds[1] - bounds[0]):.1f}%")
         for value in ticks(*bounds, 3)
     ]
     return el("div", el("div", ys, class_="ys"), drawing, class_="area")
+
+
+def _bounds(track: Line) -> tuple[float, float]:
+    """Return the value axis that holds a line and what lies behind it."""
+    lines = [track] if track.under is None else [track, track.under]
+    low, high = (np.concatenate(parts) for parts in ([one.low for one in lines], [one.high for one in lines]))
+    return bounds_of(low, high, marked=bool(len(track.marks)))
+
+
+def _path(track: Line, axis: tuple[float, float], static: int, bounds: tuple[float, float]) -> str:
+    times, low, high = coarser(track, static)
+    return line_path(low, high, across(times, axis), bounds)
 
 
 def ticks_path(rows: Sequence[Floats], axis: tuple[float, float]) -> str:
@@ -239,27 +255,23 @@ def _data(track: Track) -> dict[str, Any]:
     if isinstance(track, Spans):
         pairs = [np.round(times, 6).tolist() for times in (track.starts, track.stops)]
         return common | {"kind": "spans", "starts": pairs[0], "stops": pairs[1], "total": track.total}
+    bounds = list(_bounds(track))
+    behind = (
+        {} if track.under is None else {"under": {"label": track.under.label, "bounds": bounds, **_curve(track.under)}}
+    )
+    marks = {"marks": np.round(track.marks, 6).tolist(), "marked": track.marked}
+    return common | {"kind": "line", "bounds": bounds, **marks, **_curve(track), **behind}
+
+
+def _curve(track: Line) -> dict[str, Any]:
+    """Return the values of a line and their times."""
     known = np.concatenate((track.low, track.high))
     known = known[np.isfinite(known)]
     bottom, top = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     lines = {"low": steps(track.low, bottom, top)}
     if track.each > 1:
         lines["high"] = steps(track.high, bottom, top)
-    return (
-        common
-        | _times(track.times)
-        | lines
-        | {
-            "kind": "line",
-            "unit": track.unit,
-            "min": bottom,
-            "max": top,
-            "bounds": list(bounds_of(track.low, track.high, marked=bool(len(track.marks)))),
-            "each": track.each,
-            "marks": np.round(track.marks, 6).tolist(),
-            "marked": track.marked,
-        }
-    )
+    return _times(track.times) | lines | {"unit": track.unit, "min": bottom, "max": top, "each": track.each}
 
 
 def steps(values: Floats, bottom: float, top: float) -> str:

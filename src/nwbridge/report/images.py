@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ from nwbridge.report.figures import Figure
 from nwbridge.report.markup import count, el, number, sentence
 from nwbridge.report.pictures import Picture, contrast, pane, picture, shrink
 from nwbridge.report.sampling import BLOCK
-from nwbridge.report.sheet import Sheet, panels
+from nwbridge.report.sheet import Sheet
 
 
-@panels.register
-def _(images: Images, sheet: Sheet) -> Iterator[Figure]:
+def images_figure(images: Images, sheet: Sheet) -> Figure:
+    """Return the images, each with its own contrast."""
     shown = images.images[: sheet.detail.images]
     panes = []
     for image in shown:
@@ -35,7 +34,7 @@ def _(images: Images, sheet: Sheet) -> Iterator[Figure]:
     if len(shown) < len(images.images):
         words += f" {len(shown)} of {count(len(images.images), 'image')}."
     body = el("div", panes, class_="panes")
-    yield Figure("picture", "Images", words.strip(), body, {}, name=images.name, half=len(shown) <= 2)
+    return Figure("picture", "Images", words.strip(), body, {}, name=images.name, half=len(shown) <= 2)
 
 
 def image_picture(image: Image, side: int) -> Picture:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nwbridge.model import Movie
+from nwbridge.report.compared import comparison, moved, original_of
 from nwbridge.report.figures import Figure
 from nwbridge.report.markup import Markup, count, el, number
 from nwbridge.report.pictures import contrast, pane, picture
@@ -20,6 +21,10 @@ PLANES = 9  # of a volume that are shown one by one
 
 @panels.register
 def _(movie: Movie, sheet: Sheet) -> Iterator[Figure]:
+    original = original_of(movie, sheet)
+    if original is not None:
+        yield from comparison(original, movie, sheet)
+        return
     pair = _pair(movie, sheet)
     if pair and movie is not pair[0]:
         return
@@ -30,8 +35,10 @@ def _(movie: Movie, sheet: Sheet) -> Iterator[Figure]:
 
 
 def _pair(movie: Movie, sheet: Sheet) -> Sequence[Movie]:
-    """Return the two movies of a session that has exactly two of one field of view, as low and high power."""
-    alike = [one for one in sheet.of(Movie) if one.data.shape[1:] == movie.data.shape[1:]]
+    """Return the two movies of a session that acquired exactly two of one field of view, as low and high power."""
+    alike = [one for one in sheet.of(Movie) if one.data.shape[1:] == movie.data.shape[1:] and one.made_from is None]
+    if movie.made_from is not None:
+        return ()
     return alike if len(alike) == 2 else ()
 
 
@@ -68,6 +75,8 @@ def _words(movie: Movie, sheet: Sheet) -> str:
     words += f", {count(frames, 'frame')}, {_clock(movie)}. Drawn from {found.words}."
     if planes:
         words += f" A volume of {count(planes[0], 'plane')}: each pixel shows its brightest plane."
+    if movie.made_from in {name for step in sheet.session.steps for name in step.left_out}:
+        words += f" Made from {movie.made_from}, which is not in this file: the history names the file that has it."
     return words
 
 
@@ -110,7 +119,8 @@ def _(movie: Movie, sheet: Sheet) -> Iterator[Track]:
     if movie.data.shape[0] < 2 or (movie.timestamps is None and movie.rate_hz is None):
         return
     yield _brightness(movie, sheet)
-    if movie.timestamps is not None:
+    yield from moved(movie, sheet)
+    if movie.timestamps is not None and original_of(movie, sheet) is None:  # else they are those of the original
         yield _intervals(movie, sheet)
 
 

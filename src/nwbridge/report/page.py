@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from nwbridge.report.card import Story, card, icon, story
+from nwbridge.report.card import card
 from nwbridge.report.entries import Entry
 from nwbridge.report.markup import Markup, breakable, count, el, join, number, size
 from nwbridge.report.recording import Drawn
+from nwbridge.report.story import Story, icon, story
 from nwbridge.version import __version__
 
 STATIC = Path(__file__).parent / "static"

@@ -15,6 +15,7 @@ from nwbridge.report.markup import Markup, el, number
 from nwbridge.report.sampling import Floats
 
 LOWEST, HIGHEST = 1.0, 99.8  # percentiles between which grey goes from black to white
+SPARSE = 0.1  # the part of all pixels that are above the lowest, where white is found among these alone
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,21 @@ def shrink(values: npt.NDArray[Any], side: int, *, highest: bool = False) -> tup
         return total / seen, factor
 
 
-def limits_of(values: Floats) -> tuple[float, float]:
+def cut(shape: Sequence[int], center: Sequence[int], side: int) -> tuple[slice, slice]:
+    """Return at most `side` rows and columns of a field, around a pixel."""
+    starts = [max(0, min(at - side // 2, size - side)) for size, at in zip(shape[:2], center, strict=True)]
+    rows, columns = (slice(start, min(start + side, size)) for start, size in zip(starts, shape, strict=False))
+    return rows, columns
+
+
+def limits_of(values: Floats, highest: float = HIGHEST) -> tuple[float, float]:
     """Return the values to show as black and as white."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(finite, (LOWEST, HIGHEST)))
+    low, high = (float(v) for v in np.percentile(finite, (LOWEST, highest)))
+    if (above := finite[finite > low]).size < finite.size * SPARSE:  # most pixels are empty: they say nothing of others
+        high = float(np.percentile(above, highest)) if above.size else high
     if low == high:
         low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low, low + 1.0)

@@ -16,7 +16,7 @@ from nwbridge.errors import MissingDependency, NwbridgeError
 from nwbridge.model import Finding, Images, Localizations, Movie, Parameters, Segmentation, Series, Session
 from nwbridge.model.lazy import lazy_arrays
 from nwbridge.model.session import SOURCES
-from nwbridge.report import images, localizations, movies, regions, series, tables  # noqa: F401 each registers its elements
+from nwbridge.report import localizations, movies, regions, rendered, series, tables  # noqa: F401 each registers its elements
 from nwbridge.report.detail import Detail
 from nwbridge.report.figures import Figure, time_figure
 from nwbridge.report.markup import Markup, clean, count, el, join
@@ -51,6 +51,7 @@ class Drawn:
     file_bytes: int = 0
     array_bytes: int = 0
     figures: str = ""
+    steps: tuple[dict[str, Any], ...] = ()  # of processing, first to last
     tables: str = ""
     tabled: int = 0  # how many tables there are
     thumb: str = ""
@@ -109,8 +110,8 @@ def _findings(session: Session, path: Path, *, check: bool) -> Iterator[Finding]
 def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str, *, check: bool) -> Drawn:
     sheet = Sheet(session, detail, prefix)
     figures, small, troubles = _figures(sheet)
-    tabled = [one for one in figures if one.kind == "table"]
-    figures = [one for one in figures if one.kind != "table"]
+    tabled = [one for one in figures if one.kind == "table" and one.folded]
+    figures = [one for one in figures if one not in tabled]
     shown = _html(figures[:MOST], f"{prefix}-f", name, troubles)
     listed = _html(tabled[:MOST], f"{prefix}-t", name, troubles)
     if more := max(0, len(figures) - MOST) + max(0, len(tabled) - MOST):
@@ -125,13 +126,14 @@ def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str,
         subject=tuple(filter(None, (subject.subject_id, subject.species, _sex(subject.sex), subject.age)))
         if subject
         else (),
-        elements=summaries(session),
+        elements=summaries(session.elements),
         fields=tuple(vars(entry) for entry in metadata.fields(session, {})),
         findings=tuple(vars(finding) for finding in _findings(session, path, check=check)),
         facts=_facts(path),
         file_bytes=_size(path),
         array_bytes=sum(array.nbytes for array in lazy_arrays(session.elements)),
         figures=join([*shown, *notes]),
+        steps=tuple(vars(step) for step in session.steps),
         tables=join(listed),
         tabled=len(tabled),
         thumb=small,
@@ -169,7 +171,7 @@ def _words(error: Exception) -> str:
 def _figures(sheet: Sheet) -> tuple[list[Figure], str, list[str]]:
     """Return figures, the small picture that stands for the recording, and what could not be drawn."""
     troubles: list[str] = []
-    elements = sorted(sheet.session.elements, key=_rank)
+    elements = sorted(sheet.session.elements, key=lambda one: _rank(one, sheet.session))
     pictures: list[Figure] = []
     for element in elements:
         pictures += _tried(panels, element, sheet, troubles)
@@ -195,10 +197,17 @@ def _beside(found: Sequence[Figure]) -> list[Figure]:
     return placed
 
 
-def _rank(element: Any) -> tuple[int, bool]:
+def _rank(element: Any, session: Session) -> tuple[int, bool, int]:
     kinds = [isinstance(element, kind) for kind in _ORDER]
     background = getattr(element, "role", "cells") == "background"
-    return (kinds.index(True) if any(kinds) else len(_ORDER) + isinstance(element, Parameters), background)
+    rank = kinds.index(True) if any(kinds) else len(_ORDER) + isinstance(element, Parameters)
+    return rank, background, _age(element, session)
+
+
+def _age(element: Any, session: Session) -> int:
+    """Return which step made an element, or 0: what was there before comes first."""
+    made = [number for number, step in enumerate(session.steps, 1) if getattr(element, "name", None) in step.made]
+    return made[-1] if made else 0
 
 
 def _tried(make: Callable[[Any, Sheet], Iterator[Any]], element: Any, sheet: Sheet, troubles: list[str]) -> list[Any]:

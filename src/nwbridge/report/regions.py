@@ -18,7 +18,7 @@ from nwbridge.report.outlines import PART, edges, path_of, strong
 from nwbridge.report.pictures import Picture, contrast, pane, picture
 from nwbridge.report.sampling import LARGEST, Floats
 from nwbridge.report.sheet import Sheet, panels
-from nwbridge.report.traces import chosen_regions, trace_figure
+from nwbridge.report.traces import drawn_regions, id_of, trace_figure
 
 KINDS = {  # what became of a region: class of the outline
     "accepted": "accepted",
@@ -65,7 +65,7 @@ def _components(segmentation: Segmentation, sheet: Sheet) -> Figure:
     panes = []
     for row in range(min(len(segmentation), sheet.detail.images)):
         shown = picture(_weights(segmentation, row), sheet.detail.side)
-        name = f"Component {_id(segmentation, row)}"
+        name = f"Component {id_of(segmentation, row)}"
         identity = sheet.show(f"{segmentation.name} {row}", shown)
         label = f"Weights of {name.lower()} of {segmentation.name}."
         pixel = segmentation.plane.pixel_um
@@ -95,9 +95,9 @@ def _drawn(segmentation: Segmentation, sheet: Sheet) -> Figure:
     outlines = _outlines(segmentation, sheet.detail.outline)
     known, shown, words = _background(segmentation, outlines, sheet)
     identity = known or sheet.show(f"{segmentation.name} background", shown)
-    numbers = set(chosen_regions(segmentation, sheet.detail.regions).tolist()) if segmentation.traces else set()
+    numbers = set(drawn_regions(segmentation, sheet).tolist()) if segmentation.traces else set()
     over = [
-        el("path", class_=f"roi {KINDS[one.status]}", d=one.path, data_region=_id(segmentation, one.number))
+        el("path", class_=f"roi {KINDS[one.status]}", d=one.path, data_region=id_of(segmentation, one.number))
         for one in outlines
     ]
     over += [_label(segmentation, one) for one in outlines if one.number in numbers]
@@ -112,19 +112,13 @@ def _drawn(segmentation: Segmentation, sheet: Sheet) -> Figure:
     return Figure("picture", "Regions", words, body, {}, name=segmentation.name, half=True)
 
 
-def _id(segmentation: Segmentation, row: int) -> int:
-    regions = segmentation.regions
-    known = None if isinstance(regions, LazyArray) else regions[row].id
-    return row if known is None else known
-
-
 def _label(segmentation: Segmentation, one: Outline) -> Markup:
     """Return the region's number, beside it, where its traces are shown as well."""
     rows, columns = (segmentation.image_shape or (1, 1))[:2]
     size = max(rows, columns) / 34
     row, column = np.clip(one.pixels.mean(axis=0) + 0.5, size, (rows - size, columns - size))
     place = {"x": f"{column:.4g}", "y": f"{row + size / 3:.4g}", "font_size": f"{size:.3g}"}
-    return el("text", str(_id(segmentation, one.number)), class_="roi-name", **place)
+    return el("text", str(id_of(segmentation, one.number)), class_="roi-name", **place)
 
 
 def _status(segmentation: Segmentation, row: int) -> str:
@@ -139,7 +133,7 @@ def _outlines(segmentation: Segmentation, budget: int) -> list[Outline]:
         rows = np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))
     found = [
         Outline(row, _status(segmentation, row), path_of(pixels), pixels)
-        for row, pixels in zip(rows.tolist(), _pixels(segmentation, rows.tolist()), strict=True)
+        for row, pixels in zip(rows.tolist(), pixels_of(segmentation, rows.tolist()), strict=True)
         if 0 < edges(pixels) <= RAGGED
     ]
     length = sum(len(one.path) for one in found)
@@ -149,7 +143,8 @@ def _outlines(segmentation: Segmentation, budget: int) -> list[Outline]:
     return found
 
 
-def _pixels(segmentation: Segmentation, rows: list[int]) -> Iterator[npt.NDArray[np.int64]]:
+def pixels_of(segmentation: Segmentation, rows: list[int]) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield row and column of the pixels that the outline of each region holds."""
     regions = segmentation.regions
     if not isinstance(regions, LazyArray):
         for row in rows:

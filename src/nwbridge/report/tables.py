@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nwbridge.model import Column, Events, Intervals, LazyArray, Parameters, Table, Units
-from nwbridge.report.figures import Figure
-from nwbridge.report.markup import count, el, number, sentence
+from nwbridge.report.charts import plot_figure
+from nwbridge.report.figures import WIDTH, Figure, bounds_of, line_path
+from nwbridge.report.markup import Markup, count, el, number, sentence
 from nwbridge.report.sampling import Floats
 from nwbridge.report.sheet import Sheet, column_values, panels, tracks
 from nwbridge.report.tracks import Spans, Ticks, Track, thinned
 
 ROWS, COLUMNS, VALUES = 5, 8, 12  # of a table that are shown, and values of parameters
+MADE = 40  # values of parameters that a step made
+CURVE = (8, 20_000)  # rows of a table that is drawn as a curve
 UNITS, KINDS = 24, 24  # rows of ticks
 MARKS = 200  # of a row, at least
 WORDS = 60  # characters of a cell
@@ -69,7 +73,59 @@ def _(intervals: Intervals, sheet: Sheet) -> Iterator[Track]:
 
 @panels.register
 def _(table: Table, sheet: Sheet) -> Iterator[Figure]:
-    yield first_rows(table)
+    made = any(table.name in step.made for step in sheet.session.steps)
+    if made and (found := _curve(table)) is not None:
+        yield found
+    alone = made and len(table) == 1 and all(column.ends is None for column in table.columns)
+    yield _measures(table) if alone else replace(first_rows(table), folded=not made)
+
+
+def _measures(table: Table) -> Figure:
+    """Return the one row of a table, each value with what it means."""
+    rows = []
+    for column in table.columns:
+        unit = el("span", f" {column.unit}", class_="unit") if column.unit not in (None, "", "1") else None
+        (value,) = _cells(column, 1)
+        meaning = el("td", sentence(column.description), class_="small")
+        rows.append(el("tr", el("th", column.name, scope="row"), el("td", value, unit), meaning))
+    head = ("name", "value", "what it is")
+    return _listing("Measures", table.name, sentence(table.description), head, rows)
+
+
+def _listing(title: str, name: str, words: str, head: Sequence[str], rows: Sequence[Markup]) -> Figure:
+    top = el("thead", el("tr", [el("th", one, scope="col") for one in head]))
+    body = el("table", el("caption", f"Values of {name}"), top, el("tbody", rows))
+    scroll = el("div", body, class_="scroll", tabindex="0", role="region", aria_label=f"Values of {name}")
+    return Figure("table", title, words, scroll, name=name, half=True, folded=False)
+
+
+def _curve(table: Table) -> Figure | None:
+    """Return the plot of a table whose first column grows: its last column of fractions before those in its unit."""
+    first, *rest = table.columns
+    others = [column for column in rest if _is_plain(column, "f")]
+    others = [column for column in others if column.unit == others[-1].unit]
+    if not others or not _is_plain(first, "f") or not CURVE[0] <= len(table) <= CURVE[1]:
+        return None
+    x, *ys = (np.asarray(column_values(column), np.float64) for column in (first, *others))
+    if not np.isfinite(x).all() or not (np.diff(x) > 0).all() or not any(np.isfinite(y).any() for y in ys):
+        return None
+    bounds = bounds_of(np.concatenate(ys), np.concatenate(ys))
+    place = (x - x[0]) / (x[-1] - x[0]) * WIDTH
+    paths = [line_path(y, y, place, bounds) for y in ys]
+    words = f"{sentence(table.description)} Drawn: {others[-1].name}"
+    words += f"; grey: {', '.join(column.name for column in others[:-1])}." if len(ys) > 1 else "."
+    axes = ((_with_unit(first), (float(x[0]), float(x[-1]))), (_with_unit(others[-1]), bounds))
+    numbers = dict(zip((column.name for column in (first, *others)), (x, *ys), strict=True))
+    found = plot_figure("Curve", words.strip(), paths[-1], *axes, numbers, behind="".join(paths[:-1]))
+    return replace(found, name=table.name)
+
+
+def _is_plain(column: Column, kinds: str) -> bool:
+    return column.ends is None and column.values.dtype.kind in kinds and len(column.values.shape) == 1
+
+
+def _with_unit(column: Column) -> str:
+    return f"{column.name} ({column.unit})" if column.unit else column.name
 
 
 def first_rows(table: Table) -> Figure:
@@ -102,25 +158,30 @@ def _cells(column: Column, length: int) -> list[str]:
     return [cell(value) for value in values]
 
 
-def cell(value: Any) -> str:
+def cell(value: Any, most: int = WORDS) -> str:
     """Return a value in few words."""
     if isinstance(value, float | np.floating):
         return number(float(value), 6)
     if isinstance(value, np.ndarray) and value.ndim:
         return cell(", ".join(cell(one) for one in value.ravel()[:6]) + (", …" if value.size > 6 else ""))
-    words = str(value)
-    return words if len(words) <= WORDS else words[: WORDS - 1] + "…"
+    if isinstance(value, Mapping | list | tuple):
+        pairs = value.items() if isinstance(value, Mapping) else (("", one) for one in value)
+        return _short(", ".join(f"{key} {cell(one)}".strip() for key, one in pairs), max(most, 3 * WORDS))
+    return _short("yes" if value is True else "no" if value is False else "–" if value is None else str(value), most)
+
+
+def _short(words: str, length: int) -> str:
+    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 @panels.register
 def _(parameters: Parameters, sheet: Sheet) -> Iterator[Figure]:
-    shown = [*parameters.values.items()][:VALUES]
-    rows = [el("tr", el("th", key, scope="row"), el("td", cell(value))) for key, value in shown]
-    made = " ".join(filter(None, (parameters.software, parameters.version)))
-    words = " ".join(filter(None, (sentence(parameters.description), f"By {made}." if made else "")))
+    made = any(parameters.name in step.made for step in sheet.session.steps)
+    shown = [*parameters.values.items()][: MADE if made else VALUES]
+    rows = [el("tr", el("th", key, scope="row"), el("td", cell(value, 3 * WORDS))) for key, value in shown]
+    by = " ".join(filter(None, (parameters.software, parameters.version)))
+    words = " ".join(filter(None, (sentence(parameters.description), f"By {by}." if by else "")))
     total = count(len(parameters.values), "value")
     words += f" {total}; the first {len(shown)}." if len(shown) < len(parameters.values) else f" {total}."
-    head = el("thead", el("tr", el("th", "name", scope="col"), el("th", "value", scope="col")))
-    body = el("table", el("caption", f"Values of {parameters.name}"), head, el("tbody", rows))
-    scroll = el("div", body, class_="scroll", tabindex="0", role="region", aria_label=f"Values of {parameters.name}")
-    yield Figure("table", "Settings", words.strip(), scroll, name=parameters.name)
+    found = _listing("Settings", parameters.name, words.strip(), ("name", "value"), rows)
+    yield found if made else replace(found, half=False, folded=True)

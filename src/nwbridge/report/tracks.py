@@ -29,6 +29,7 @@ class Line:
     marks: Floats = field(default_factory=lambda: np.empty(0))  # seconds: events that belong to the line
     marked: str = ""  # what the marks are
     group: str = ""  # lines of other groups are shown instead
+    under: Line | None = None  # what it was made from, drawn behind it in the same scale
 
     @property
     def span(self) -> tuple[float, float] | None:

@@ -1,5 +1,6 @@
-"""What a plugin's own tests need: the contract that every source has to meet, and a fixture for real samples."""
+"""What a plugin's own tests need: the contracts that sources and processors have to meet, and real samples."""
 
 from nwbridge.testing.contract import SourceContract
+from nwbridge.testing.processing import ProcessorContract
 
-__all__ = ["SourceContract"]
+__all__ = ["ProcessorContract", "SourceContract"]

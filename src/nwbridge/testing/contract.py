@@ -37,7 +37,7 @@ from nwbridge.testing.holdings import arrays_of, content_of, read_all, values_in
 MANY = 5000  # entries that are not read one by one
 
 
-def _handles() -> set[tuple[str, int]]:
+def handles() -> set[tuple[str, int]]:
     """Return path and descriptor of every open file; positions move while a log that is open is written."""
     return {(file.path, file.fd) for file in psutil.Process().open_files()}
 
@@ -129,10 +129,10 @@ class SourceContract:
     def test_describes_without_writing_or_leaving_files_open(self, tmp_path: Path) -> None:
         """`describe` changes nothing and keeps no handle."""
         path = self._source.example(tmp_path)
-        before, opened = list(damage.tree(tmp_path)), _handles()
+        before, opened = list(damage.tree(tmp_path)), handles()
         self._describe(path)
         assert list(damage.tree(tmp_path)) == before
-        assert _handles() == opened
+        assert handles() == opened
 
     def test_names_the_files_that_it_reads(self, tmp_path: Path) -> None:
         """Every file that is read is listed, so that it can be named by checksum in the output."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -27,13 +28,21 @@ _ORDERS = {  # NWB's type -> the axes of what is stored, in the model's order
 def arrays_of(session: Session) -> dict[str, LazyArray]:
     """Return every lazy array but timestamps.
 
-    Movies, series, traces and image masks go by their element's name, images and columns by ``element/name``.
+    Movies, series, traces and image masks go by their element's name, images and columns by ``element/name``, what a
+    movie's frames were moved by as ``element/shifts``.
     """
+    return arrays_in(session.elements)
+
+
+def arrays_in(elements: Iterable[Any]) -> dict[str, LazyArray]:
+    """Return the lazy arrays of some elements, as `arrays_of` does."""
     found: dict[str, LazyArray] = {}
-    for element in session.elements:
+    for element in elements:
         data = getattr(element, "data", None)
         if isinstance(data, LazyArray):
             found[element.name] = data
+        if isinstance(shifts := getattr(element, "shifts", None), LazyArray):
+            found[f"{element.name}/shifts"] = shifts
         if isinstance(element, Segmentation):
             found |= {traces.name: traces.data for traces in element.traces}
             if isinstance(element.regions, LazyArray):
@@ -57,7 +66,13 @@ def values_in(file: h5py.File) -> dict[str, npt.NDArray[Any]]:
             data = stored["data"] if isinstance(stored, h5py.Group) else stored
             order = _ORDERS[kind][: data.ndim]
             key = f"{parent}/{name}" if isinstance(stored, h5py.Dataset) else name
+            if stored.parent.attrs.get("neurodata_type") == "CorrectedImageStack":
+                key = parent if name == "corrected" else f"{parent}/shifts"
+            elif name.endswith("_xy_translation"):
+                key = name.replace("_xy_translation", "/shifts")
             found[key] = data[()].transpose(order)
+            if key.endswith("/shifts"):
+                found[key] = found[key][:, ::-1]  # x, y
         elif name == "image_mask":
             found[parent] = stored[()].transpose((0, 2, 1, 3)[: stored.ndim])
         elif kind in _COLUMNS and stored.dtype.kind in "uif":

@@ -164,8 +164,12 @@
         const {data, path} = one;
         if (data.kind === "line") {
           one.line = one.line || new Line(data);
-          path[0].setAttribute("d", one.line.path(from, to, Math.max(200, one.row.clientWidth)));
-          path[1].setAttribute("d", data.marks.filter(inside).map((t) => `M${x(t).toFixed(2)} 0V9`).join(""));
+          path.at(-2).setAttribute("d", one.line.path(from, to, Math.max(200, one.row.clientWidth)));
+          if (data.under) {
+            one.under = one.under || new Line(data.under);
+            path[0].setAttribute("d", one.under.path(from, to, Math.max(200, one.row.clientWidth)));
+          }
+          path.at(-1).setAttribute("d", data.marks.filter(inside).map((t) => `M${x(t).toFixed(2)} 0V9`).join(""));
         } else if (data.kind === "ticks") {
           const tall = 100 / Math.max(1, data.rows.length);
           path[0].setAttribute("d", data.rows.map((times, row) => times.filter(inside).map((t) =>
@@ -192,8 +196,10 @@
       const rows = [["series", "unit", "time_s", "low", "high", "samples"]];
       for (const {data} of this.rows) {
         if (data.kind === "line") {
-          const line = new Line(data);
-          line.times.forEach((t, n) => rows.push([data.label, data.unit, plain(t), plain(line.low[n]), plain(line.high[n]), data.each]));
+          for (const one of data.under ? [data, {...data.under, label: `${data.label}, grey: ${data.under.label}`}] : [data]) {
+            const line = new Line(one);
+            line.times.forEach((t, n) => rows.push([one.label, one.unit, plain(t), plain(line.low[n]), plain(line.high[n]), one.each]));
+          }
           data.marks.forEach((t) => rows.push([`${data.label}: ${data.marked}`, "", plain(t), "", "", ""]));
         } else if (data.kind === "ticks") {
           data.rows.forEach((times, row) => times.forEach((t) => rows.push([`${data.label} ${data.names[row] || ""}`.trim(), "", plain(t), "", "", ""])));
@@ -218,7 +224,7 @@
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   }
   const escape = (words) => words.replace(/[&<>"]/g, (c) => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[c]);
-  const STYLE = "text{font-family:sans-serif;fill:#222}.ln{fill:none;stroke:#0b5cad;stroke-width:1.1;vector-effect:non-scaling-stroke}" +
+  const STYLE = "text{font-family:sans-serif;fill:#222}.ln,.bf{fill:none;stroke:#0b5cad;stroke-width:1.1;vector-effect:non-scaling-stroke}.bf{stroke:#9aa3ad}" +
     ".ev{fill:none;stroke:#b3261e;stroke-width:1.2;vector-effect:non-scaling-stroke}.sp{fill:#c9a227;stroke:none}.still .sp{fill:#0b5cad}" +
     ".roi{fill:none;stroke-width:1.4;vector-effect:non-scaling-stroke}.accepted{stroke:#56c8f5}.rejected{stroke:#ff8a5c;stroke-dasharray:5 3}" +
     ".undecided{stroke:#f2e14c;stroke-dasharray:1.5 2.5}.unjudged{stroke:#7fe0a8}image{image-rendering:pixelated}" +

@@ -1,0 +1,69 @@
+"""One look at the whole movie before anything is computed: what cannot be denoised is refused, what is odd is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+import nwbridge
+from nwbridge import BadSource, Finding
+from nwbridge_denoise.frames import Frames
+from nwbridge_denoise.heldout import LEAST
+
+BLOCK = 16 << 20  # bytes of float32 read at a time
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen."""
+
+    sums: npt.NDArray[np.float64]  # of each frame
+    constant: bool
+    findings: tuple[Finding, ...]
+
+
+def blocks(frames: Frames) -> range:
+    """Return starts of blocks of bounded size; their step is the number of frames in one."""
+    return range(0, len(frames), max(1, BLOCK // (4 * frames.shape[1] * frames.shape[2])))
+
+
+def survey(frames: Frames, name: str) -> Survey:
+    """Read every frame once; BadSource where one has no finite values or there are too few."""
+    count = len(frames)
+    if count < LEAST:
+        raise BadSource(
+            f"movie {name} has {count} frame{'' if count == 1 else 's'}; denoising learns from how pixels change, "
+            f"and needs at least {LEAST}"
+        )
+    most = np.iinfo(frames.dtype).max if frames.dtype.kind in "ui" else None
+    sums = np.empty(count)
+    low, high, saturated = np.inf, -np.inf, 0
+    starts = blocks(frames)
+    for start in starts:
+        nwbridge.progress("looking at the movie", start, count)
+        block = frames.read(start, start + starts.step)
+        sums[start : start + len(block)] = block.reshape(len(block), -1).sum(axis=1, dtype=np.float64)
+        bad = ~np.isfinite(sums[start : start + len(block)])
+        if bad.any():
+            raise BadSource(
+                f"movie {name}: frame {start + int(bad.argmax())} holds values that are not finite numbers (NaN or "
+                "infinite), and every method would spread them; cut such frames or the border away, or fill them, first"
+            )
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        if most is not None:
+            saturated += int(np.count_nonzero(block >= np.float32(most)))
+    share = saturated / (count * frames.shape[1] * frames.shape[2])
+    return Survey(sums, low == high, _findings(name, low, high, share))
+
+
+def _findings(name: str, low: float, high: float, saturated: float) -> tuple[Finding, ...]:
+    if low == high:
+        text = f"movie {name}: every value is {low:g}; there is nothing to denoise, and the result equals the input"
+        return (Finding("warning", text, "check that the right movie was taken", check="denoise"),)
+    if saturated:
+        text = f"movie {name}: {saturated:.2%} of all values are {high:g}, the most that their type holds: saturated"
+        advice = "what was clipped stays too dark, also in the result; leave saturated cells out of the analysis"
+        return (Finding("warning", text, advice, check="denoise"),)
+    return ()
