@@ -28,7 +28,7 @@ TIFF = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
 ZIP = "1_ZOOM1.3_550Vx575H_FOV_30Hz_80umdepth_dendrite_0.2power_1AMP.zip"
 FOLDER = "neurofinder.99.00"
 CHUNKS = {"default": None, "tiles": "64,128,128", "8 whole frames": "8,512,512", "1 whole frame": "1,512,512"}
-GROUPS = ("speed", "containers", "help", "reading", "systems", "report", "memory", "batch")
+GROUPS = ("speed", "containers", "help", "reading", "systems", "report", "smlm", "events", "memory", "batch", "denoise")
 SAMPLES = 8_000_000  # of each voltage in one Allen recording
 FIFTY = 50
 HEAD = "| run | wall s | CPU s | peak MB | file MB | {} |\n|---|---|---|---|---|---|"
@@ -234,6 +234,42 @@ def pages(bench: Bench) -> list[str]:
     return report.table(bench.keep("report", costs))
 
 
+def rendering(bench: Bench) -> list[str]:
+    """Render images from localizations."""
+    from benchmarks import smlm
+
+    counts = (smlm.MOLECULES, smlm.MORE)
+    files = {f"{count}": bench.made("molecules", f"molecules-{count}.h5", count) for count in counts}
+    costs = interleaved(smlm.cases(files), bench.runs)
+    bench.keep("smlm", costs)
+    return smlm.table(costs)
+
+
+def spikes(bench: Bench) -> list[str]:
+    """Infer spikes, and compare them with recorded ones where there are any."""
+    from benchmarks import events
+
+    module = [sys.executable, "-m", "benchmarks.events"]
+    runs = interleaved({"speed": ([*module, "speed"], None)}, bench.runs)["speed"]
+    several = [json.loads(cost.output) for cost in runs]
+    middle = {
+        name: {length: statistics.median(one[name][length] for one in several) for length in by}
+        for name, by in several[0].items()
+    }
+    found = json.loads(interleaved({"real": ([*module, "real"], None)}, 1)["real"][0].output)
+    bench.measured["events"] = {"speed": several, "real": found}
+    return [*events.table(middle), *events.real_table(found)]
+
+
+def denoising(bench: Bench) -> list[str]:
+    """Denoise simulated movies whose truth is known; `python -m benchmarks.denoising` has more choices."""
+    from benchmarks import denoising
+
+    lines = denoising.measured(denoising.cases(denoising.arguments([])), bench.folder / "denoising.jsonl")
+    bench.measured["denoise"] = lines
+    return denoising.tables(lines)
+
+
 def machine(peer: str | None) -> str:
     """Say where this was measured, and with which versions."""
     names = ("nwbridge", "pynwb", "h5py", "numpy", "isal")
@@ -253,7 +289,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=float, default=2, metavar="GB", help="of the movie (default 2)")
     parser.add_argument("--runs", type=int, default=3, help="of everything; medians are shown (default 3)")
     parser.add_argument(
-        "--only", action="append", choices=GROUPS, help="may be repeated; memory (4 × --size too) and batch run only so"
+        "--only",
+        action="append",
+        choices=GROUPS,
+        help="may be repeated; memory (4 × --size too), batch and denoise run only so",
     )
     parser.add_argument("--peer", metavar="PYTHON", help="a Python with neuroconv[tiff] (default: this, if it has)")
     parser.add_argument("--folder", type=Path, help="for movies and files; kept (default: a temporary one, removed)")
@@ -280,12 +319,15 @@ def main() -> None:
         "systems": systems,
         "memory": memory,
         "report": pages,
+        "smlm": rendering,
+        "events": spikes,
         "batch": many,
+        "denoise": denoising,
     }
     try:
         about = machine(peer)
         print(f"Medians of {arguments.runs} interleaved runs of whole processes. {about}.\n", flush=True)
-        for group in arguments.only or GROUPS[:-2]:
+        for group in arguments.only or GROUPS[:-3]:
             print("\n".join(work[group](bench)), end="\n\n", flush=True)
         if arguments.json:
             found = {"machine": about, "frames": bench.count, "runs": bench.measured}

@@ -103,6 +103,25 @@ def localizations(path: Path, rows: int) -> None:
             file.writelines(lines)
 
 
+def molecules(path: Path, rows: int) -> None:
+    """Write columns of localizations in a field of 256 × 256 pixels of 130 nm as HDF5 data sets."""
+    rng = np.random.default_rng(SEED)
+    columns = {
+        "x": lambda count: rng.random(count) * 256 * 130,
+        "y": lambda count: rng.random(count) * 256 * 130,
+        "uncertainty": lambda count: rng.gamma(4, 4, count),  # 16 nm on average
+        "intensity": lambda count: rng.gamma(2, 500, count),
+        "frame": lambda count: rng.integers(1, 20_001, count).astype(float),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, draw in columns.items():
+            data = file.create_dataset(name, (rows,), "f8")
+            for start in range(0, rows, BLOCK):
+                stop = min(start + BLOCK, rows)
+                data[start:stop] = draw(stop - start)
+
+
 if __name__ == "__main__":
-    makers = {"allen": allen, "folder": folder, "cells": cells, "localizations": localizations}
+    makers = {"allen": allen, "folder": folder, "cells": cells, "localizations": localizations, "molecules": molecules}
     makers[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))
