@@ -89,6 +89,22 @@ def test_the_new_traces_have_the_old_clock_and_say_what_they_are_made_of():
     np.testing.assert_array_equal(values(made), values(plain))
 
 
+@pytest.mark.parametrize("method", ["percentile", "constant"])
+def test_gaps_of_the_timestamps_are_told(method):
+    times = np.arange(900) / RATE
+    times[300:] += 100.0
+    times[700:] += 0.06
+    element = segmentation(fluorescence(), rate_hz=None, timestamps=arrays.from_numpy(times))
+    _, (finding,) = run(element, window=20.0, method=method)
+    assert finding.severity == "warning"
+    assert finding.message.startswith(
+        "2 of 899 steps between the timestamps of raw are longer than 1.5 times the median of 0.1 s, "
+        "the longest 100.1 s"
+    )
+    assert ("--method constant" in finding.advice) == (method == "percentile")
+    assert run(element, method="constant", smoothing=0.0)[1] == []  # nothing goes by time
+
+
 def test_values_do_not_depend_on_the_blocks_that_are_asked_for():
     data = fluorescence(7)
     made, _ = run(segmentation(data))
@@ -134,7 +150,7 @@ def test_a_baseline_of_zero_or_less_gives_nan_there_and_a_finding():
 
 
 def test_traces_without_any_baseline_above_zero_are_refused_in_one_line():
-    with pytest.raises(BadSource, match="no baseline of raw is above 0"):
+    with pytest.raises(BadSource, match="no baseline of raw is above 0; ΔF/F wants"):
         run(segmentation(fluorescence() - 1000))
     with pytest.raises(BadSource, match="4 of 4 traces are NaN"):
         run(segmentation(np.full((4, 100), np.nan)))

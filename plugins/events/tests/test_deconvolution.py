@@ -6,7 +6,7 @@ from scipy.linalg import solve_triangular, toeplitz
 from scipy.optimize import nnls
 from scipy.signal import lfilter
 
-from nwbridge_events import deconvolve, deconvolve_each
+from nwbridge_events import deconvolve, deconvolve_each, noise
 
 MODELS = {"AR(1)": (0.94,), "AR(1), fast": (0.7,), "AR(2)": (1.7, -0.712), "AR(2), smooth": (1.88, -0.8835)}
 models = pytest.mark.parametrize("g", MODELS.values(), ids=MODELS)
@@ -146,6 +146,33 @@ def test_no_spike_is_smaller_than_the_smallest(g, s_min):
     assert found.s[found.s > 0].min() >= s_min - 1e-9
     assert found.lam == 0
     np.testing.assert_allclose(spikes_in(found.c, g)[1:], found.s[1:], atol=1e-9)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_no_spike_is_smaller_than_the_smallest_whatever_the_trace(order):
+    """Also where the first sample, which is no spike, is smaller still."""
+    rng = np.random.default_rng(0)
+    for seed in range(100):
+        g = float(rng.choice([0.8, 0.9, 0.97]))
+        trace, _ = simulated((g,), int(rng.integers(100, 900)), seed, 0.02, float(rng.choice([0.1, 0.4])))
+        s_min = float(rng.choice([2, 3, 5])) * noise(trace)
+        found = deconvolve(trace, order=order, s_min=s_min)
+        calcium = np.concatenate((np.zeros(2), found.c))
+        g1, g2 = (*found.g, 0.0)[:2]
+        jumps = (calcium[2:] - g1 * calcium[1:-1] - g2 * calcium[:-2])[1:]
+        assert jumps[jumps > 1e-9].min(initial=np.inf) >= s_min * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("g", "count", "seed", "rate", "s_min"),
+    [((0.7,), 267, 3, 0.3, 1.0), ((0.9,), 219, 1257, 0.02, 0.3), ((1.2, -0.35), 234, 2022, 0.1, 0.6)],
+)
+def test_no_spike_is_smaller_than_the_smallest_where_the_baseline_does_not_settle(g, count, seed, rate, s_min):
+    """In these traces each baseline has other spikes, which ask for another baseline."""
+    trace, _ = simulated(g, count, seed, rate, noise=1.0)
+    found = deconvolve(trace, g, s_min=s_min, noise=0.1)
+    jumps = spikes_in(found.c, g)[1:]
+    assert jumps[jumps > 1e-9].min() >= s_min - 1e-9
 
 
 @models

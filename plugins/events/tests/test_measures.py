@@ -87,3 +87,50 @@ def test_too_little_silence_gives_no_threshold():
     assert 0 < windows < 100
     assert found[1].events == 2
     assert np.isnan(found[1].share)
+
+
+def perfect(rate, seconds, seed=0):
+    """A clock, isolated spikes anywhere between its frames, and an estimate that counts them by the nearest frame."""
+    rng = np.random.default_rng(seed)
+    clock = np.arange(round(seconds * rate)) / rate
+    times = np.arange(5, seconds - 5, 5.0) + rng.uniform(0, 1, len(np.arange(5, seconds - 5, 5.0)))
+    nearest = np.abs(times[:, None] - clock).argmin(axis=1)
+    return clock, times, np.bincount(nearest, minlength=len(clock)) + 0.01 * rng.random(len(clock))
+
+
+@pytest.mark.parametrize(("rate", "window"), [(10.0, 0.2), (3.0, 0.2), (30.0, 0.05)])
+def test_a_perfect_estimate_is_detected_wherever_in_its_frame_the_spike_is(rate, window):
+    clock, times, estimate = perfect(rate, 1000)
+    found, _ = detected(times, clock, estimate, window, 0.1, 1.0, (1,))
+    assert (found[1].events, found[1].share) == (len(times), 1.0)
+
+
+def test_events_that_were_not_observed_do_not_count_as_missed():
+    clock, times, estimate = perfect(10.0, 2000)
+    estimate[9000:9400] = np.nan
+    estimate[12_000:] = np.nan
+    inside = np.array([np.isfinite(estimate[(clock > t - 0.05) & (clock < t + 0.15)]).all() for t in times])
+    found, windows = detected(times, clock, estimate, 0.2, 0.1, 1.0, (1,))
+    assert (found[1].events, found[1].share) == (inside.sum(), 1.0)
+    assert 150 < inside.sum() < len(times) - 100
+    assert windows < detected(times, clock, np.nan_to_num(estimate), 0.2, 0.1, 1.0, (1,))[1]
+
+
+def test_windows_that_are_partly_nan_give_no_threshold():
+    """Sums of fewer frames would lower it."""
+    clock = np.arange(40_000) / 10
+    estimate = np.ones(len(clock))
+    estimate[2::3] = np.nan  # of three frames in a row one is always NaN
+    found, windows = detected(np.array([900.0]), clock, estimate, 0.3, 0.1, 1.0, (1,))
+    assert (found[1].events, windows) == (0, 0)
+
+
+def test_no_window_reaches_across_a_gap_of_the_clock():
+    clock, times, estimate = perfect(10.0, 1000)
+    keep = (clock < 400) | (clock >= 600.04)
+    at = np.flatnonzero(keep)
+    into = np.array([399.94, 500.0, 600.0])  # whose windows end in the gap, lie in it, begin after it
+    estimate[[3999, 6001]] = 0.0
+    both = np.sort(np.concatenate((times[np.abs(times - 500) > 105], into)))
+    found, _ = detected(both, clock[at], estimate[at], 0.2, 0.1, 1.0, (1,))
+    assert (found[1].events, found[1].share) == (len(both) - 3, 1.0)

@@ -134,6 +134,33 @@ def test_gaps_stay_gaps_and_are_told():
     assert "id 21" in finding.message
 
 
+@pytest.mark.parametrize("method", ["oasis-ar1", "derivative"])
+def test_gaps_of_the_timestamps_are_told(method):
+    times = np.arange(900) / 30
+    times[300:] += 12.5
+    times[700:] += 0.02
+    clock = {"rate_hz": None, "timestamps": arrays.from_numpy(times)}
+    _, _, (finding,) = run(segmentation(simulated(3), **clock), method=method)
+    assert finding.severity == "warning"
+    assert finding.message.startswith(
+        "2 of 899 steps between the timestamps of raw_dff are longer than 1.5 times the median of 0.03333 s, the "
+        "longest 12.5333 s"
+    )
+    even = {"rate_hz": None, "timestamps": arrays.from_numpy(np.arange(900) / 30)}
+    assert run(segmentation(simulated(3), **even), method=method)[2] == []
+
+
+def test_the_table_reads_well_with_a_unit_of_the_traces_and_without():
+    _, table, _ = run(segmentation(simulated(2), unit="dF/F"))
+    units = {column.name: column.unit for column in table.columns}
+    assert (units["g1"], units["g2"], units["decay_time"], units["noise"]) == (None, None, "s", "dF/F")
+    assert table["g1"].description == "first coefficient of the model: c[t] = g1 c[t-1] + g2 c[t-2] + s[t]"
+    assert table.description == "what deconvolved of cells was inferred with from raw_dff"
+    _, table, _ = run(segmentation(simulated(2)))
+    assert {column.unit for column in table.columns} == {None, "s"}
+    assert table.description.endswith("smallest spike in the unit of these traces")
+
+
 @pytest.mark.parametrize(
     ("row", "words"), [(np.nan, "5 all NaN"), (0.5, "5 constant"), (None, "5 fewer than 32 samples")]
 )

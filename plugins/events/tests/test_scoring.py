@@ -101,6 +101,61 @@ def test_only_what_was_observed_counts(lab, tmp_path, processed):
     assert fair[0]["r 200 ms"] > unfair[0]["r 200 ms"] + 0.05
 
 
+@pytest.fixture
+def interrupted(lab):
+    """A clock with a gap of 100 s, spikes before, in and after it, and what is theirs by the nearest frame."""
+    clock = np.arange(2500) / lab.rate
+    clock[1200:] += 100.0
+    rng = np.random.default_rng(4)
+    parts = rng.uniform(2, 38, 40), rng.uniform(38.6, 138.2, 200), rng.uniform(138.6, 178, 40)
+    spikes = np.sort(np.concatenate(parts))
+    apart = np.abs(spikes[:, None] - clock)
+    near = apart.argmin(axis=1)[apart.min(axis=1) <= 0.5 / lab.rate]
+    return clock, spikes, np.bincount(near, minlength=len(clock)).astype(float)
+
+
+def test_spikes_in_a_gap_of_the_timestamps_are_in_no_frame(lab, tmp_path, interrupted):
+    clock, spikes, counts = interrupted
+    path = lab.write(tmp_path / "gap.nwb", counts[None], [spikes], timestamps=clock)
+    found = scored(path, path, traces="raw_dff")
+    row = found.rows[0]
+    assert row["spikes"] == counts.sum() == 80
+    assert [row[f"r {word}"] for word in ("40 ms", "200 ms", "1 s")] == [1.0, 1.0, 1.0]
+    assert [finding.message for finding in found.findings] == [
+        "cell 10: 200 of 280 spikes are in no frame of raw_dff, and are left out"
+    ]
+
+
+def test_smoothing_lags_and_derivative_do_not_run_across_a_gap_of_the_timestamps(lab, tmp_path, interrupted):
+    clock, spikes, counts = interrupted
+    trace = lab.traces_of([spikes[spikes < 0]])[0] + np.convolve(counts, 0.9 ** np.arange(50))[: len(counts)]
+    trace[1200:] += 5.0  # a jump that only the gap makes
+    path = lab.write(tmp_path / "gap.nwb", trace[None], [spikes], timestamps=clock)
+    row = next(row for row in scored(path, path, traces="raw_dff").rows if row["estimate"] == "derivative")
+
+    def apart(values, sd):
+        return np.concatenate([weights(len(part), sd) @ part for part in np.split(values, [1200])])
+
+    calm = apart(trace, 0.04 * lab.rate)
+    rise = np.maximum(np.diff(calm, prepend=calm[:1]), 0)
+    rise[1200] = 0
+    one, other = apart(counts, lab.rate), apart(rise, lab.rate)
+    assert row["r 1 s"] == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-4)
+    lags = {}
+    for lag in range(-16, 17):
+        pairs = [(t, t + lag) for part in (range(1200), range(1200, 2500)) for t in part if t + lag in part]
+        t, later = np.array(pairs).T
+        lags[lag] = np.corrcoef(one[t], other[later])[0, 1]
+    assert row["best 1 s"] == pytest.approx(max(lags.values()), abs=1e-4)
+
+
+def test_timestamps_that_fall_are_refused_in_one_line(lab, tmp_path, interrupted):
+    clock, spikes, counts = interrupted
+    path = lab.write(tmp_path / "back.nwb", counts[None], [spikes], timestamps=np.roll(clock, 7))
+    with pytest.raises(BadSource, match="the timestamps of traces raw_dff do not grow throughout"):
+        scored(path, path, traces="raw_dff")
+
+
 def test_a_cell_without_spikes_is_left_out_and_told(lab, tmp_path, processed):
     spikes = [lab.spikes_of()[0], np.array([]), np.array([500.0])]
     found = scored(lab.write(tmp_path / "few.nwb", lab.traces_of(lab.spikes_of()), spikes), processed)

@@ -17,6 +17,7 @@ from nwbridge_dff.baselines import running_percentile, smoothed
 from nwbridge_dff.options import DffOptions
 
 BLOCK = 1 << 25  # bytes of traces that are held at once, as float64
+GAP = 1.5  # times the median step between timestamps: a longer one is a gap
 Rows = npt.NDArray[Any]
 
 
@@ -111,12 +112,32 @@ def _rate(traces: Traces) -> float:
     """Return samples per second, from the timestamps where no rate is given."""
     if traces.rate_hz is not None:
         return traces.rate_hz
-    if traces.timestamps is not None and traces.timestamps.shape[0] > 1:
-        with traces.timestamps.open() as reader:
-            step = float(np.median(np.diff(np.asarray(reader[0 : traces.timestamps.shape[0]], np.float64))))
-        if step > 0:
-            return 1 / step
+    if len(steps := _steps(traces)) and np.median(steps) > 0:
+        return float(1 / np.median(steps))
     raise BadSource(f"traces {traces.name} have no rate and no timestamps that grow; expected either")
+
+
+def _steps(traces: Traces) -> Rows:
+    """Return the seconds from each timestamp to the next; none where there are no timestamps."""
+    if traces.timestamps is None:
+        return np.empty(0)
+    with traces.timestamps.open() as reader:
+        return np.diff(np.asarray(reader[0 : traces.timestamps.shape[0]], np.float64))
+
+
+def _uneven(traces: Traces, baseline: Baseline) -> list[Finding]:
+    """Say where timestamps have gaps, which a window of samples does not see."""
+    steps = _steps(traces)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    if not (gaps := np.count_nonzero(steps > GAP * usual)):
+        return []
+    text = (
+        f"{gaps} of {len(steps)} steps between the timestamps of {traces.name} are longer than {GAP:g} times the "
+        f"median of {usual:.4g} s, the longest {steps.max():.6g} s: baselines were found sample by sample, as if the "
+        "steps were even"
+    )
+    advice = "" if baseline.half is None else "distrust baselines near gaps, or choose --method constant"
+    return [Finding("warning", text, advice, check="dff")]
 
 
 def _findings(segmentation: Segmentation, traces: Traces, baseline: Baseline, rate: float) -> Iterator[Finding]:
@@ -132,13 +153,16 @@ def _findings(segmentation: Segmentation, traces: Traces, baseline: Baseline, ra
         nwbridge.progress("looking at baselines", start + len(rows), count)
     advice = "ΔF/F wants fluorescence with its offset: choose other traces with --traces, or a higher --percentile"
     if len(empty) + len(low) == count and not _any_defined(traces.data, baseline):
-        raise BadSource(f"no baseline of {traces.name} is above 0 ({len(empty)} of {count} traces are NaN); {advice}")
+        why = f" ({len(empty)} of {count} traces are NaN)" if empty else ""
+        raise BadSource(f"no baseline of {traces.name} is above 0{why}; {advice}")
     if empty:
         text = f"{len(empty)} of {count} traces of {traces.name} are NaN, and so is their ΔF/F"
         yield Finding("warning", f"{text} (id {_ids(segmentation, empty)})", check="dff")
     if low:
         text = f"the baselines of {len(low)} of {count} regions are 0 or less in places, and ΔF/F is NaN there"
         yield Finding("warning", f"{text} (id {_ids(segmentation, low)})", advice, check="dff")
+    if baseline.half is not None or baseline.sd > 0:
+        yield from _uneven(traces, baseline)
     if baseline.half is not None and length < 2 * baseline.half:
         text = f"{traces.name} last {length / rate:g} s, less than the window: baselines are of what there is of it"
         yield Finding("hint", text, check="dff")

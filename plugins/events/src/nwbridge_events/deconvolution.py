@@ -161,12 +161,11 @@ def _fit(
 def _above(trace: Trace, b: float, s_min: float, floor: float | None, c: Any) -> tuple[float, Any]:
     """Return baseline and samples of spikes of at least `s_min`; with a floor, the baseline is fitted as well."""
     for _ in range(10):
-        starts = thresholded(trace, b, s_min, c)
         if floor is None:
             break
-        found = moments(trace, starts)
+        found = moments(trace, thresholded(trace, b, s_min, c))
         better = max(floor, found.y1 / found.ones) if found.ones > 0 else b
         if abs(better - b) <= 1e-9 * np.abs(trace.y).max():
             break
         b = better
-    return b, starts
+    return b, thresholded(trace, b, s_min, c)  # of the baseline that is kept: of another, spikes may be too small

@@ -120,12 +120,13 @@ def thresholded(x: Trace, b: float, s_min: float, c: Floats) -> Counts:
     starts = np.flatnonzero(active)
     while True:
         jumps = calcium(x, starts, b, 0.0, c)
+        if len(starts) and starts[0] == 0 and jumps[0] >= 0.0:
+            jumps[0] = np.inf  # calcium from before the recording is no spike, and stands in no spike's way
         keep = np.ones(len(starts), np.bool_)
         for i in range(len(starts)):
-            least = s_min if starts[i] > 0 else 0.0  # calcium from before the recording is no spike
             before = jumps[i - 1] if i else np.inf
             after = jumps[i + 1] if i + 1 < len(starts) else np.inf
-            keep[i] = not (jumps[i] < least and jumps[i] <= before and jumps[i] < after)
+            keep[i] = not (jumps[i] < s_min and jumps[i] <= before and jumps[i] < after)
         if keep.all():
             return starts
         starts = starts[keep]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nwbridge_events.derivative import smoothed
+from nwbridge_events.frames import frames_of, gaps, step_of
 
 Floats = npt.NDArray[np.float64]
 FALSE = 0.01  # false positives
@@ -84,30 +86,38 @@ def detected(
 ) -> tuple[dict[int, Detection], int]:
     """Return the detection of isolated events of each size (the last: or more), and how many windows had no spike.
 
-    The statistic of an event is the sum of the estimate over the frames that begin in the window after its first
-    spike. The threshold is exceeded by 1 % of windows of that length with no spike in them and none shortly before.
+    The statistic of an event is the sum of the estimate over a window of frames, from that of its first spike on. The
+    threshold is exceeded by 1 % of windows of that length with no spike in them and none shortly before. A window
+    counts, be it of an event or of none, where all of its frames are there and none is NaN.
     """
-    step = float(np.median(np.diff(clock)))
+    step = step_of(clock)
     width = max(1, round(window_s / step))
-    total = np.concatenate(([0.0], np.cumsum(np.where(np.isfinite(estimate), estimate, 0.0))))
-    sums = total[width:] - total[:-width]  # by the first frame
+    seen = np.isfinite(estimate)
+    sums = _sums(np.where(seen, estimate, 0.0), width)  # by the first frame
+    whole = (_sums(seen.astype(np.float64), width) == width) & (_sums(gaps(clock), width - 1)[: len(sums)] == 0)
     starts = clock[: len(sums)]
     ordered = np.sort(times)
     nearest = np.searchsorted(ordered, starts + window_s + step) - 1
     since = np.where(nearest >= 0, starts - ordered[np.maximum(nearest, 0)], np.inf)
-    quiet = np.flatnonzero(since >= DECAY_S)
-    quiet = quiet[np.isfinite(estimate)[quiet]]
     windows: list[float] = []
     free = -1
-    for first in quiet:  # windows that do not overlap
+    for first in np.flatnonzero(whole & (since >= DECAY_S)):  # windows that do not overlap
         if first >= free:
             windows.append(sums[first])
             free = int(first) + width
     threshold = float(np.quantile(windows, 1 - FALSE, method="higher")) if len(windows) >= ENOUGH else np.nan
-    events = [(int(np.searchsorted(clock, start)), count) for start, count in events_in(times, burst_s, isolation_s)]
+    events = events_in(times, burst_s, isolation_s)
+    frames = frames_of(np.array([start for start, _ in events]), clock)
+    known = [(at, n) for at, (_, n) in zip(frames, events, strict=True) if 0 <= at < len(sums) and whole[at]]
     found = {}
     for size in sizes:
-        of_size = [at for at, n in events if (n == size or (size == sizes[-1] and n >= size)) and at < len(sums)]
+        of_size = [at for at, n in known if n == size or (size == sizes[-1] and n >= size)]
         share = float(np.mean(sums[of_size] > threshold)) if of_size and np.isfinite(threshold) else float("nan")
         found[size] = Detection(len(of_size), share)
     return found, len(windows)
+
+
+def _sums(values: npt.NDArray[Any], width: int) -> Floats:
+    """Return the sum of each `width` values in a row."""
+    total = np.concatenate(([0.0], np.cumsum(values)))
+    return np.asarray(total[width:] - total[: max(0, len(total) - width)], np.float64)

@@ -17,7 +17,7 @@ from nwbridge_events.deconvolution import Deconvolved, deconvolve
 from nwbridge_events.derivative import rectified_derivative
 from nwbridge_events.options import EventsOptions
 from nwbridge_events.rows import Rows, blocks, computed, each
-from nwbridge_events.traces import chosen, named, new_name, rate_of
+from nwbridge_events.traces import chosen, named, new_name, rate_of, uneven
 
 POOR = 2.0  # times the noise: a residual that is worth a word
 KINDS = np.dtype([("denoised", np.float32), ("deconvolved", np.float32)])
@@ -154,6 +154,7 @@ def _derivative(segmentation: Segmentation, traces: Traces, sd: float, options: 
     ]
     new = Traces(name, data, "deconvolved", words, made_from=traces.name, **_clock(traces))
     findings = [_lost(segmentation, traces, dict.fromkeys(empty, "all NaN"))] if empty else []
+    findings += uneven(traces)
     return [replace(segmentation, traces=(*segmentation.traces, new)), *findings]
 
 
@@ -178,6 +179,7 @@ def _lost(segmentation: Segmentation, traces: Traces, problems: dict[int, str]) 
 def _findings(segmentation: Segmentation, traces: Traces, fits: Sequence[_Fit]) -> list[Finding]:
     problems = {number: fit.problem for number, fit in enumerate(fits) if fit.problem is not None}
     found = [_lost(segmentation, traces, problems)] if problems else []
+    found += uneven(traces)
     if gaps := [number for number, fit in enumerate(fits) if fit.gaps]:
         text = f"{len(gaps)} traces of {traces.name} have gaps (NaN), across which calcium was let decay"
         found.append(Finding("hint", f"{text} (id {named(segmentation, gaps)})", check="events"))
@@ -195,11 +197,11 @@ def _table(segmentation: Segmentation, traces: Traces, made: str, fits: Sequence
     g = np.array([(*fit.g, 0.0)[:2] for fit in fits])
     decay, rise = np.array([estimation.times(pair, rate) for pair in g]).T
     numbers = {name: np.array([getattr(fit, name) for fit in fits]) for name in ("noise", "baseline", "lam", "s_min")}
-    unit = traces.unit or "unit of the traces"
+    unit = traces.unit
     columns = (
         Column("region", np.arange(len(fits)), "the region", rows_of=segmentation.name),
-        Column("g1", g[:, 0], "c[t] = g1 c[t-1] + g2 c[t-2] + s[t]", "1"),
-        Column("g2", g[:, 1], "0 for AR(1)", "1"),
+        Column("g1", g[:, 0], "first coefficient of the model: c[t] = g1 c[t-1] + g2 c[t-2] + s[t]"),
+        Column("g2", g[:, 1], "second coefficient of the model; 0 for AR(1)"),
         Column("decay_time", decay, "time constant of the decay that follows from g1 and g2", "s"),
         Column("rise_time", rise, "time constant of the rise; 0 for AR(1)", "s"),
         Column("noise", numbers["noise"], "standard deviation, from the power above half of Nyquist's frequency", unit),
@@ -208,6 +210,6 @@ def _table(segmentation: Segmentation, traces: Traces, made: str, fits: Sequence
         Column("penalty", numbers["lam"], "lambda, the L1 penalty on spikes", unit),
         Column("smallest_spike", numbers["s_min"], "0: spikes were penalised, not thresholded", unit),
     )
-    return Table(
-        f"{made}_parameters", columns, f"what {made} of {segmentation.name} was inferred with from {traces.name}"
-    )
+    words = f"what {made} of {segmentation.name} was inferred with from {traces.name}"
+    words += "" if unit else "; noise, residual, baseline, penalty and smallest spike in the unit of these traces"
+    return Table(f"{made}_parameters", columns, words)

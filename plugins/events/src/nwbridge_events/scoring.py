@@ -13,9 +13,10 @@ import numpy.typing as npt
 import nwbridge
 from nwbridge import BadOption, BadSource, Finding, Scores, Segmentation, Session, Traces, Units
 from nwbridge_events.derivative import rectified_derivative
+from nwbridge_events.frames import Counts, frames_of, places, spread
 from nwbridge_events.measures import ENOUGH, FALSE, correlations, detected, noise_level
 from nwbridge_events.options import SpikesOptions
-from nwbridge_events.traces import chosen, rate_of
+from nwbridge_events.traces import chosen, rate_of, timestamps_of
 
 SCALES_MS = (40, 200, 1000)  # standard deviations of the Gaussians
 ENOUGH_SDS = 10  # standard deviations that a recording has to last
@@ -145,9 +146,10 @@ def _row_of(traces: Traces, row: int) -> Floats:
 
 def _clock(traces: Traces) -> Floats:
     """Return the times of all samples."""
-    if traces.timestamps is not None:
-        with traces.timestamps.open() as reader:
-            return np.asarray(reader[0 : traces.timestamps.shape[0]], np.float64)
+    if (clock := timestamps_of(traces)) is not None:
+        if not (np.diff(clock) >= 0).all():
+            raise BadSource(f"the timestamps of traces {traces.name} do not grow throughout; expected times in order")
+        return clock
     return traces.start_s + np.arange(traces.data.shape[1]) / rate_of(traces)
 
 
@@ -156,30 +158,39 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Return a row for the estimate and one for the derivative; none, and a finding, where nothing can be compared."""
     clock, rate = _clock(estimate), rate_of(estimate)
+    at = _places(clock, rate, options)
     values = {estimate.name: _row_of(estimate, cell.row)}
     level = float("nan")
     if signal is not None:
         trace = _row_of(signal, cell.row)
-        values["derivative"] = rectified_derivative(trace, options.smoothing * rate)
+        values["derivative"] = rectified_derivative(spread(trace, at), options.smoothing * rate)[at]
         level = noise_level(trace, rate) if signal.kind == "dff" else level
     inside: npt.NDArray[np.bool_] = np.ones(len(clock), np.bool_)
     if cell.observed is not None and len(cell.observed):
         begin, end = cell.observed.T
         inside = np.any((clock[:, None] >= begin) & (clock[:, None] <= end), axis=1)
-    edges = np.append(clock - 0.5 / rate, clock[-1] + 0.5 / rate)
-    counts = np.histogram(cell.spikes, edges)[0].astype(np.float64)
+    frames = frames_of(cell.spikes, clock)
+    counts = np.bincount(frames[frames >= 0], minlength=len(clock)).astype(np.float64)
     if reason := _nothing(counts, inside, cell, clock):
         findings.append(Finding("warning", f"cell {cell.name} is left out: {reason}", check="spikes"))
         return []
-    spikes = cell.spikes[(cell.spikes >= edges[0]) & (cell.spikes <= edges[-1])]
-    head = {"cell": cell.name, "spikes": len(spikes), "ν %/√Hz": _rounded(level)}
+    if lost := np.count_nonzero(frames < 0):
+        text = f"cell {cell.name}: {lost} of {len(frames)} spikes are in no frame of {estimate.name}, and are left out"
+        findings.append(Finding("hint", text, check="spikes"))
+    head = {"cell": cell.name, "spikes": len(frames) - lost, "ν %/√Hz": _rounded(level)}
     rows = []
     for name, found in values.items():
         kept = np.where(inside, found, np.nan)
         if not np.isfinite(kept).any():
             findings.append(Finding("warning", f"cell {cell.name}: {name} is NaN throughout", check="spikes"))
-        rows.append({**head, "estimate": name, **_compared(counts, spikes, clock, kept, rate, options)})
+        rows.append({**head, "estimate": name, **_compared(counts, cell.spikes, clock, kept, rate, options)})
     return rows
+
+
+def _places(clock: Floats, rate: float, options: SpikesOptions) -> Counts:
+    """Return the place of each frame where none is missing, so that nothing reaches across gaps as if they were not."""
+    farthest = max(4 * SCALES_MS[-1] / 1000, 4 * options.smoothing, options.lag)
+    return places(clock, int(np.ceil(farthest * rate)) + 1)
 
 
 def _nothing(counts: Floats, inside: npt.NDArray[np.bool_], cell: Cell, clock: Floats) -> str | None:
@@ -197,16 +208,18 @@ def _compared(
 ) -> Mapping[str, Any]:
     """Return the columns of one estimate."""
     row: dict[str, Any] = {}
+    at = _places(clock, rate, options)
+    one, other = spread(counts, at), spread(found, at)
     for scale in SCALES_MS:
         now = best = lag = float("nan")
         if np.isfinite(found).sum() >= ENOUGH_SDS * scale / 1000 * rate:
-            now, best, lag = correlations(counts, found, scale / 1000 * rate, round(options.lag * rate))
+            now, best, lag = correlations(one, other, scale / 1000 * rate, round(options.lag * rate))
         word = f"{scale} ms" if scale < 1000 else f"{scale / 1000:g} s"
         row |= {f"r {word}": _rounded(now), f"best {word}": _rounded(best), f"lag {word}": _rounded(lag / rate)}
     found_events, windows = detected(spikes, clock, found, options.window, options.burst, options.isolation, SIZES)
-    for size, one in found_events.items():
+    for size, events in found_events.items():
         word = f"{size}{'+' if size == SIZES[-1] else ''}"
-        row |= {f"n {word}": one.events, f"found {word}": _rounded(one.share)}
+        row |= {f"n {word}": events.events, f"found {word}": _rounded(events.share)}
     return row | {"quiet": windows}
 
 
@@ -227,12 +240,13 @@ def _median(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 def _conventions(options: SpikesOptions, estimate: Traces, signal: Traces | None) -> dict[str, Any]:
     rate = rate_of(estimate)
     return {
-        "bin": f"the frame, {1000 / rate:.1f} ms: spikes within half a frame of its time",
+        "bin": f"the frame, {1000 / rate:.1f} ms: spikes count in the nearest, in gaps up to half of that away",
         "smoothing": "both with a Gaussian of the standard deviation that heads the column, cut at four of them",
         "correlation": f"Pearson's r over observed frames without NaN, at least {ENOUGH_SDS} standard deviations",
         "lag": f"of the estimate behind the spikes, in s; the best within ±{options.lag:g} s",
         "n 1, 2, 3+": f"isolated events: spikes within {options.burst:g} s, none {options.isolation:g} s around",
-        "found": f"share of these whose sum over {options.window:g} s after the first spike exceeds the threshold",
+        "window": f"{options.window:g} s from an event's first frame on; none counts that has a gap or NaN",
+        "found": "share of these events whose sum of the estimate over the window exceeds the threshold",
         "threshold": f"exceeded by {FALSE:.0%} of the windows without a spike ('quiet'; at least {ENOUGH})",
         "ν": "median step of ΔF/F between frames / √rate",
         "derivative": f"of {signal.name}, rectified, after a Gaussian of {options.smoothing:g} s"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nwbridge import BadOption, BadSource, Segmentation, Traces
+from nwbridge import BadOption, BadSource, Finding, Segmentation, Traces
+from nwbridge_events.frames import GAP, Floats, gaps, step_of
 
 FAST_ENOUGH = ("dff", "fluorescence", "detrended")  # kinds that hold what was recorded, the first that is there
 
@@ -31,12 +32,31 @@ def rate_of(traces: Traces) -> float:
     """Return samples per second, from the timestamps where no rate is given."""
     if traces.rate_hz is not None:
         return traces.rate_hz
-    if traces.timestamps is not None and traces.timestamps.shape[0] > 1:
-        with traces.timestamps.open() as reader:
-            step = float(np.median(np.diff(np.asarray(reader[0 : traces.timestamps.shape[0]], np.float64))))
-        if step > 0:
-            return 1 / step
+    times = timestamps_of(traces)
+    if times is not None and (step := step_of(times)) > 0:
+        return 1 / step
     raise BadSource(f"traces {traces.name} have no rate and no timestamps that grow; expected either")
+
+
+def timestamps_of(traces: Traces) -> Floats | None:
+    """Return the timestamps, if there are any."""
+    if traces.timestamps is None:
+        return None
+    with traces.timestamps.open() as reader:
+        return np.asarray(reader[0 : traces.timestamps.shape[0]], np.float64)
+
+
+def uneven(traces: Traces) -> list[Finding]:
+    """Say where timestamps have gaps, which what goes by samples does not see."""
+    times = timestamps_of(traces)
+    if times is None or not (apart := gaps(times)).any():
+        return []
+    text = (
+        f"{np.count_nonzero(apart)} of {len(apart)} steps between the timestamps of {traces.name} are longer than "
+        f"{GAP:g} times the median of {step_of(times):.4g} s, the longest {np.diff(times).max():.6g} s: events were "
+        "inferred sample by sample, as if the steps were even"
+    )
+    return [Finding("warning", text, "distrust events just after a gap, and decays if gaps are many", check="events")]
 
 
 def new_name(segmentation: Segmentation, wanted: str) -> str:
