@@ -94,8 +94,9 @@ def test_a_light_file_has_the_shifts_beside_the_movie(file, tmp_path):
 
 
 def test_what_was_registered_can_be_registered_again(file, tmp_path):
-    nwbridge.process(file, tmp_path / "once.nwb", "register", options={"whole_pixels": True})
-    nwbridge.process(tmp_path / "once.nwb", tmp_path / "twice.nwb", "register", options={"whole_pixels": True})
+    options, made = {"whole_pixels": True}, "RegisteredTwoPhotonSeries"
+    nwbridge.process(file, tmp_path / "once.nwb", "register", options=options)
+    nwbridge.process(tmp_path / "once.nwb", tmp_path / "twice.nwb", "register", series=made, options=options)
     with pynwb.NWBHDF5IO(tmp_path / "twice.nwb", "r") as io:
         stacks = io.read().processing["ophys"]["MotionCorrection"].corrected_image_stacks
         again = stacks["RegisteredRegisteredTwoPhotonSeries"]

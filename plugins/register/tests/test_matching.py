@@ -40,6 +40,31 @@ def test_fractions_of_a_pixel_are_found_to_a_step(shift):
     assert (found.rows * 20) % 1 == pytest.approx(0, abs=1e-9)
 
 
+def soft(rows, columns, shape):
+    """Wide cells written out, so that any fraction of a pixel is exact; brightest about 1,500."""
+    random = np.random.default_rng(7)
+    y, x = random.uniform(-20, shape[0] + 20, 90), random.uniform(-20, shape[1] + 20, 90)
+    bright, width = random.uniform(200, 1000, 90), random.uniform(2, 4, 90)
+    down, across = np.mgrid[: shape[0], : shape[1]].astype(float)
+    scene = np.full(shape, 50.0)
+    for r, c, b, w in zip(y, x, bright, width, strict=True):
+        scene += b * np.exp(-((down - rows - r) ** 2 + (across - columns - c) ** 2) / 2 / w**2)
+    return scene
+
+
+@pytest.mark.parametrize("shift", [(0.05, -0.12), (0.3, -0.3), (0.6, 0.9), (1.4, -1.4), (-1.7, 0.2), (3.3, -2.6)])
+@pytest.mark.parametrize("photons", [0, 100])
+@pytest.mark.parametrize("shape", [(50, 70), (72, 101)])
+def test_edges_that_fade_do_not_draw_a_shift_towards_0(shift, photons, shape):
+    own = matcher(soft(0, 0, shape).astype(np.float32), upsample=50, smoothing=1.0)
+    seen = soft(*shift, shape)
+    if photons:
+        seen = np.random.default_rng(2).poisson(seen * photons) / photons
+    found = own.match(seen.astype(np.float32))
+    assert found.found
+    assert np.hypot(found.rows + shift[0], found.columns + shift[1]) < 0.1
+
+
 def test_without_steps_between_pixels_the_nearest_pixel_is_found():
     frame = ndimage.shift(WIDE, (2.3, -1.2), order=3)[20:-20, 20:-20]
     found = matcher(upsample=1).match(frame)
@@ -56,7 +81,10 @@ def test_the_same_peak_as_the_definition_written_out():
     frame = seen(5, -3) + RNG.normal(0, 20, PICTURE.shape).astype(np.float32)
     own = matcher(upsample=1)
     taper = own._taper.astype(float)
-    one, other = (fft.fft2((image - image.mean()) * taper) for image in (PICTURE.astype(float), frame.astype(float)))
+    one, other = (
+        fft.fft2((image - np.average(image, weights=taper)) * taper)
+        for image in (PICTURE.astype(float), frame.astype(float))
+    )
     product = one * other.conj()
     rows, columns = np.meshgrid(np.fft.fftfreq(ROWS), np.fft.fftfreq(COLUMNS), indexing="ij")
     weights = np.exp(-2 * np.pi**2 * 1.5**2 * (rows**2 + columns**2))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 import nwbridge
 from nwbridge import BadOption, BadSource, LazyArray, Movie, Parameters, arrays, option
@@ -22,6 +23,7 @@ from nwbridge_register.telling import findings, measured
 
 BLOCK = 16 << 20  # bytes of frames that are read at a time
 SMALLEST = 8  # pixels a side
+LAID = 0.5  # of all frames that have to match for any to be moved
 MATCHED = "finding shifts"
 
 
@@ -47,7 +49,8 @@ def run(elements: tuple[Any, ...], options: RegisterOptions) -> Sequence[Any]:
     movie: Movie = elements[0]
     limit = _checked(movie, options)
     threads = nwbridge.threads()
-    with ThreadPoolExecutor(threads, "nwbridge-register") as pool:
+    # a thread of BLAS's for each of ours: its own wait for each other, ten times as long as they compute
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads, "nwbridge-register") as pool:
         nwbridge.progress("making the template", 0, 1)
         some = sample(movie.data, options.template_frames)
         frames = list(some.values())
@@ -60,10 +63,11 @@ def run(elements: tuple[Any, ...], options: RegisterOptions) -> Sequence[Any]:
         matcher = partial(Matcher, limit=limit, upsample=steps, smoothing=smoothing, high_pass=high_pass)
         picture = picture_of(frames, matcher, pool)
         matches = _matches(movie.data, matcher(picture).match, pool)
-    shifts = _shifts(matches)
-    area = true_area(shifts, movie.data.shape[1:3])
-    ours = shifts[list(some)]
-    before, after = likeness(frames, np.zeros_like(ours), area), likeness(frames, ours, area)
+        laid = sum(match.found for match in matches) >= LAID * len(matches)
+        shifts = _shifts(matches, whole=options.whole_pixels) if laid else np.zeros((len(matches), 2))
+        area = true_area(shifts, movie.data.shape[1:3])
+        ours = shifts[list(some)]
+        before, after = (likeness(frames, by, area, pool) for by in (np.zeros_like(ours), ours))
     if after.correlation < before.correlation:  # what was found is activity, or noise, and no motion
         shifts = np.zeros_like(shifts)
         area = true_area(shifts, movie.data.shape[1:3])
@@ -78,7 +82,7 @@ def run(elements: tuple[Any, ...], options: RegisterOptions) -> Sequence[Any]:
     values = asdict(options) | {"max_shift": limit} | measured(shifts, matches, area, before, after, len(frames))
     about = "what the frames were laid on each other with, and how alike they are"
     used = Parameters(f"{made.name}Parameters", values, about, "nwbridge-register", version("nwbridge-register"))
-    return [made, used, *findings(movie, matches, shifts, limit, before, after)]
+    return [made, used, *findings(movie, matches, shifts, limit, before, after, laid=laid)]
 
 
 def _checked(movie: Movie, options: RegisterOptions) -> int:
@@ -114,7 +118,8 @@ def _matches(frames: LazyArray, match: Callable[[Floats], Match], pool: ThreadPo
 
     def one(frame: npt.NDArray[Any]) -> Match:
         picture = as_picture(frame)
-        return Match(0.0, 0.0, found=False) if picture is None else match(picture)
+        found = Match(0.0, 0.0, found=False) if picture is None else match(picture)
+        return found if np.isfinite(frame).all() else replace(found, whole=True)
 
     def take() -> None:
         found.extend(future.result() for future in coming.popleft())
@@ -131,8 +136,11 @@ def _matches(frames: LazyArray, match: Callable[[Floats], Match], pool: ThreadPo
     return found
 
 
-def _shifts(matches: Sequence[Match]) -> npt.NDArray[np.float64]:
-    """Return the shift of each frame; of one without a match, what lies between those before and after."""
+def _shifts(matches: Sequence[Match], *, whole: bool) -> npt.NDArray[np.float64]:
+    """Return what each frame is moved by; one without a match by what lies between those before and after.
+
+    Whole pixels for all frames, or for those that hold values that are not finite.
+    """
     found = np.flatnonzero([match.found for match in matches])
     shifts = np.zeros((len(matches), 2))
     if len(found):
@@ -140,6 +148,8 @@ def _shifts(matches: Sequence[Match]) -> npt.NDArray[np.float64]:
             shifts[:, axis] = np.interp(
                 np.arange(len(matches)), found, [getattr(matches[int(at)], name) for at in found]
             )
+    rounded = np.array([whole or match.whole for match in matches])
+    shifts[rounded] = np.rint(shifts[rounded]) + 0.0  # without a -0
     return shifts
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from nwbridge import LazyArray
 from nwbridge_register.matching import Floats, Matcher
@@ -18,6 +19,7 @@ SAMPLE = 256 << 20  # bytes of frames that are kept in memory
 ALIKE = 20  # frames, a quarter of all at most, whose mean is the first picture
 COARSE = 128  # pixels a side that are enough to find these
 ROUNDS = 2
+SMOOTHED = 1.0  # pixels of the Gaussian that frames are compared after
 Shifts = npt.NDArray[np.float64]
 Area = tuple[tuple[int, int], tuple[int, int]]
 
@@ -102,27 +104,28 @@ class Likeness:
         return {"correlation": round(self.correlation, 5), "crispness": float(f"{self.crispness:.5g}")}
 
 
-def likeness(frames: Sequence[Floats], shifts: Shifts, area: Area) -> Likeness:
-    """Return how alike frames are inside of an area once they are moved by the nearest whole pixels.
+def likeness(frames: Sequence[Floats], shifts: Shifts, area: Area, pool: ThreadPoolExecutor) -> Likeness:
+    """Return how alike frames are inside of an area once they are moved, between pixels where a shift lies there.
 
-    Whole ones, since interpolation would take noise away and so make any frames more alike.
+    Interpolation takes noise of high frequencies away, and so would make any frames more alike: frames are smoothed
+    first, moved or not, so that little of such noise is left in any of them.
     """
-    whole = np.rint(shifts)
     rows, columns = (slice(*span) for span in area)
 
-    def laid() -> Iterator[Floats]:
-        for frame, shift in zip(frames, whole, strict=True):
-            yield moved(frame, shift, "linear")[rows, columns]
+    def laid(frame: Floats, shift: npt.NDArray[np.float64]) -> Floats:
+        whole: Floats = moved(ndimage.gaussian_filter(frame, SMOOTHED), shift, "cubic")[rows, columns]
+        return whole.copy()
 
-    mean = sum((frame.astype(np.float64) for frame in laid()), np.float64(0)) / len(frames)
+    found = list(pool.map(laid, frames, shifts))
+    mean = sum((frame.astype(np.float64) for frame in found), np.float64(0)) / len(frames)
     level = mean - mean.mean()
-    found = []
-    for frame in laid():
+    alike = []
+    for frame in found:
         around = frame - frame.mean(dtype=np.float64)
         size = float(np.linalg.norm(around) * np.linalg.norm(level))
-        found.append(float(np.vdot(around, level)) / size if size > 0 else 0.0)
+        alike.append(float(np.vdot(around, level)) / size if size > 0 else 0.0)
     slopes = np.gradient(mean) if min(mean.shape) > 1 else [np.zeros_like(mean)]
-    return Likeness(float(np.mean(found)), float(np.sqrt(sum(np.mean(slope**2) for slope in slopes))))
+    return Likeness(float(np.mean(alike)), float(np.sqrt(sum(np.mean(slope**2) for slope in slopes))))
 
 
 def true_area(shifts: Shifts, shape: Sequence[int]) -> Area:

@@ -32,8 +32,11 @@ def measured(
         "crispness_after": after.crispness,
         "frames_without_match": _numbers(matches, lambda match: not match.found and not match.beyond),
         "frames_beyond_max_shift": _numbers(matches, lambda match: match.beyond),
-        "meaning": "rows and columns of which every frame shows what was there: the first, and the one after the last; "
-        "correlation of frames with their mean, and root mean square gradient of the mean, inside of these",
+        "frames_with_nan": _numbers(matches, lambda match: match.whole),
+        "meaning": "true_rows, true_columns: of which every frame shows what was there, the first, and the one after "
+        "the last; correlation, crispness: of frames with their mean, and root mean square gradient of the mean, inside"
+        " of these, of frames smoothed by a Gaussian of 1 pixel, since moving between pixels takes noise away and"
+        " would by that alone make them more alike",
     }
 
 
@@ -42,9 +45,16 @@ def _numbers(matches: Sequence[Match], told: Any) -> list[int]:
 
 
 def findings(
-    movie: Movie, matches: Sequence[Match], shifts: Shifts, limit: int, before: Likeness, after: Likeness
+    movie: Movie, matches: Sequence[Match], shifts: Shifts, limit: int, before: Likeness, after: Likeness, *, laid: bool
 ) -> Iterator[Finding]:
-    """Yield what is odd."""
+    """Yield what is odd; `laid` is whether enough frames match for any to be moved."""
+    if nan := _numbers(matches, lambda match: match.whole):
+        how = ": moved by whole pixels, so that no other pixel is spoiled" if shifts.any() else ""
+        what = f"{_some(nan)} of {movie.name} hold{'' if nan[1:] else 's'} values that are not finite numbers{how}"
+        yield Finding("hint", what, "nothing, if that is known", check=CHECK)
+    if not laid:
+        yield _nothing_laid(movie, matches, limit)
+        return
     if after.correlation < before.correlation:
         numbers = f"correlation with their mean {before.correlation:.3f} before, {after.correlation:.3f} after"
         what = f"no frame of {movie.name} was moved: the shifts found make them less alike ({numbers})"
@@ -53,7 +63,7 @@ def findings(
         return
     lost = _numbers(matches, lambda match: not match.found and not match.beyond)
     beyond = _numbers(matches, lambda match: match.beyond)
-    others = "those before and after" if any(match.found for match in matches) else "little as the rest: not at all"
+    others = "those before and after"
     if lost:
         doing = f"look at {'them' if lost[1:] else 'it'}; more --smoothing helps where photons are few"
         what = f"could not be laid on the others: moved as {others}"
@@ -64,6 +74,18 @@ def findings(
         yield Finding("warning", f"{_some(beyond)} of {movie.name} {what}", doing, check=CHECK)
     if not shifts.any() and not lost and not beyond:
         yield Finding("hint", f"{movie.name} holds still: no frame had to be moved", "nothing", check=CHECK)
+
+
+def _nothing_laid(movie: Movie, matches: Sequence[Match], limit: int) -> Finding:
+    beyond = sum(match.beyond for match in matches)
+    found = sum(match.found for match in matches)
+    what = f"no frame of {movie.name} was moved: only {found} of {len(matches)} could be laid on the others"
+    if 2 * beyond > len(matches) - found:
+        return Finding(
+            "warning", f"{what}, {beyond} moved by more than {limit} pixels", "try a larger --max-shift", check=CHECK
+        )
+    doing = "look at the movie; more --smoothing helps where photons are few"
+    return Finding("warning", what, doing, check=CHECK)
 
 
 def _some(frames: Sequence[int]) -> str:
