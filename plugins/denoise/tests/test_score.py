@@ -1,5 +1,7 @@
 """The score beside its definitions written out with NumPy, and scikit-image; for NWB files and TIFFs."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import tifffile
@@ -130,3 +132,81 @@ def test_a_tiny_field_of_view_has_no_ssim(tmp_path):
     (row,) = score(truth, noisy).rows
     assert row["ssim"] is None
     assert row["snr_db"] == pytest.approx(expected(TRUTH[:, :5], NOISY[:, :5], 1)["snr_db"], rel=1e-5)
+
+
+def span_of(found):
+    return float(found.conventions["range"].split(":")[0])
+
+
+def test_integers_that_lie_close_together_far_from_0_are_scored(tmp_path):
+    reference, other = RANDOM.integers(30000, 30060, (2, 20, 17, 23)).astype(np.uint16)
+    found = score(write(tmp_path / "truth.tif", reference), write(tmp_path / "other.tif", other))
+    span = np.subtract(*np.percentile(reference, [97, 3]))
+    assert span_of(found) == pytest.approx(span)
+    for name, value in expected(reference, other, span).items():
+        assert found.rows[0][name] == pytest.approx(value, rel=1e-6, abs=1e-6), name
+
+
+@pytest.mark.parametrize("hot", [1e8, -1e8])
+def test_a_hot_pixel_leaves_the_range_as_it_is_and_everything_elses_similarity(tmp_path, hot):
+    metrics = pytest.importorskip("skimage.metrics")
+    reference, other = TRUTH.copy(), NOISY.astype(np.float32)
+    reference[3, 4, 5] = other[3, 4, 5] = hot
+    found = score(write(tmp_path / "truth.tif", reference), write(tmp_path / "other.tif", other))
+    span = np.subtract(*np.percentile(reference.astype(float), [97, 3]))
+    assert span_of(found) == pytest.approx(span, rel=1e-5)
+    error = (reference.astype(float) - other) ** 2  # none at the hot pixel
+    assert found.rows[0]["psnr_db"] == pytest.approx(10 * np.log10(span**2 / error.mean()), abs=1e-4)
+    maps = [
+        metrics.structural_similarity(a, b, data_range=span, full=True)[1] for a, b in zip(TRUTH, other, strict=True)
+    ]
+    similar = np.stack(maps)[:, 3:-3, 3:-3]
+    similar[3, :5, :6] = 1  # of windows with the hot pixel
+    assert found.rows[0]["ssim"] == pytest.approx(similar.mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("fit", [False, True])
+def test_frames_and_pixels_that_equal_the_reference_are_left_out_of_means_and_counted(tmp_path, fit):
+    other = NOISY.astype(np.float32)
+    other[[2, 9]] = TRUTH[[2, 9]]
+    other[:, 4, 5] = TRUTH[:, 4, 5]
+    found = score(write(tmp_path / "truth.tif", TRUTH), write(tmp_path / "other.tif", other), fit=fit)
+    (row,) = found.rows
+    if fit:  # which changes them
+        assert found.findings == ()
+        assert row["snr_db"] > 10
+        return
+    error = (TRUTH.astype(float) - other) ** 2
+    frames, pixels = error.any(axis=(1, 2)), error.any(axis=0)
+    snr = 10 * np.log10((TRUTH.astype(float) ** 2).sum(axis=(1, 2))[frames] / error.sum(axis=(1, 2))[frames])
+    traces = 10 * np.log10((TRUTH.astype(float) ** 2).sum(axis=0)[pixels] / error.sum(axis=0)[pixels])
+    assert (row["snr_db"], row["trace_snr_db"]) == pytest.approx((snr.mean(), traces.mean()), rel=1e-9)
+    assert [finding.message for finding in found.findings] == [
+        "2 of 30 frames are equal in TwoPhotonSeries and the reference, and left out of snr_db",
+        "1 of 391 pixels is equal in TwoPhotonSeries and the reference, and left out of trace_snr_db",
+    ]
+
+
+def test_dark_frames_of_the_reference_are_said_to_be_dark(tmp_path):
+    reference = TRUTH.copy()
+    reference[7] = 0
+    found = score(write(tmp_path / "truth.tif", reference), write(tmp_path / "other.tif", NOISY))
+    assert [finding.message for finding in found.findings] == [
+        "1 of 30 frames is dark in the reference, and left out of snr_db"
+    ]
+
+
+def test_the_reference_is_not_compared_with_itself_where_something_else_is_there(tmp_path):
+    path, out = nwb(tmp_path, NOISY), tmp_path / "denoised.nwb"
+    nwbridge.process(path, out, "denoise", options={"method": "gaussian"})
+    for truth in (out, path):  # in the same file, or another that holds the same series
+        found = score(truth, out)
+        assert [row["movie"] for row in found.rows] == ["DenoisedTwoPhotonSeries"]
+        assert found.findings == ()
+        assert found.conventions["reference"] == "TwoPhotonSeries; not compared with itself, TwoPhotonSeries"
+
+
+def test_its_options_use_the_words_of_the_command():
+    helps = {field.name: field.metadata for field in fields(ScoreOptions)}
+    assert "the movie of TRUTH" in str(helps["reference"])
+    assert "the movie of RESULT" in str(helps["movie"])

@@ -27,19 +27,23 @@ class Scale:
 
 
 class Agreement:
-    """Sums over a reference r and a movie x. Frames may come in any order, each once."""
+    """Sums over a reference r and a movie x = r + d. Frames may come in any order, each once.
+
+    Differences are summed, not x: what is left of large squares taken from each other would be rounding.
+    """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.shape = shape
-        self.frames = np.full((5, shape[0]), np.nan)  # r, x, r², x², r·x, each summed over one frame
+        self.frames = np.full((5, shape[0]), np.nan)  # r, d, r², d², r·d, each summed over one frame
         self.pixels = np.zeros((5, *shape[1:]))  # the same, each summed over one pixel's trace
 
     def add(
         self, numbers: npt.NDArray[np.int64], reference: npt.NDArray[np.float32], movie: npt.NDArray[np.float32]
     ) -> None:
         """Take in frames, whose numbers are given."""
-        r, x = reference.astype(np.float64), movie.astype(np.float64)
-        for number, product in enumerate((r, x, r * r, x * x, r * x)):
+        r = reference.astype(np.float64)
+        d = movie - r
+        for number, product in enumerate((r, d, r * r, d * d, r * d)):
             self.frames[number, numbers] = product.reshape(len(r), -1).sum(axis=1)
             self.pixels[number] += product.sum(axis=0)
 
@@ -50,8 +54,10 @@ class Agreement:
 
     def fitted(self) -> Scale:
         """Return the one gain and offset that bring the movie closest to the reference."""
+        if self.equal_frames().all():
+            return Scale()
         count = math.prod(self.shape)
-        r, x, _, xx, rx = self.frames.sum(axis=1)
+        r, x, _, xx, rx = _of_both(self.frames.sum(axis=1))
         spread = xx - x * x / count
         if spread <= 0:
             return Scale(0.0, r / count)
@@ -60,9 +66,14 @@ class Agreement:
 
     def _errors(self, sums: Numbers, count: int, scale: Scale) -> Numbers:
         """Return the sum of squared differences, over what each entry sums `count` values of."""
-        r, x, rr, xx, rx = sums
-        a, b = scale.gain, scale.offset
-        return np.asarray(rr + a * a * xx + count * b * b - 2 * a * rx - 2 * b * r + 2 * a * b * x).clip(0)
+        r, d, rr, dd, rd = sums
+        a, b, rest = scale.gain, scale.offset, 1 - scale.gain  # r - a x - b = rest r - a d - b
+        found = rest * rest * rr + a * a * dd + count * b * b - 2 * rest * (a * rd + b * r) + 2 * a * b * d
+        return np.asarray(found).clip(0)
+
+    def equal_frames(self) -> npt.NDArray[np.bool_]:
+        """Return which frames are the same in both movies."""
+        return np.asarray(self.frames[3] == 0)
 
     def snr_frames(self, scale: Scale) -> Numbers:
         """Return the SNR of each frame in dB: 10 log10(Σ r² / Σ (r - x)²); NaN where the reference is dark."""
@@ -74,8 +85,8 @@ class Agreement:
 
     def tsnr(self, scale: Scale) -> float:
         """Return the SNR of what changes, in dB: of all values, after each pixel's mean is taken from both movies."""
-        count, (r, x, rr, _, _) = self.shape[0], self.pixels
-        difference = r - scale.gain * x - count * scale.offset
+        count, (r, d, rr, _, _) = self.shape[0], self.pixels
+        difference = (1 - scale.gain) * r - scale.gain * d - count * scale.offset
         errors = self._errors(self.pixels, count, scale) - difference**2 / count
         return decibel(float((rr - r * r / count).sum()), float(np.maximum(errors, 0).sum()))
 
@@ -87,14 +98,20 @@ class Agreement:
     def pearson(self) -> float:
         """Return the correlation of all values."""
         count = math.prod(self.shape)
-        r, x, rr, xx, rx = self.frames.sum(axis=1)
+        r, x, rr, xx, rx = _of_both(self.frames.sum(axis=1))
         spread = (rr - r * r / count) * (xx - x * x / count)
         return float((rx - r * x / count) / math.sqrt(spread)) if spread > 0 else math.nan
 
     def brightness(self) -> float:
         """Return the movie's mean over the reference's."""
-        r, x = self.frames[:2].sum(axis=1)
-        return float(x / r) if r else math.nan
+        r, d = self.frames[:2].sum(axis=1)
+        return float((r + d) / r) if r else math.nan
+
+
+def _of_both(sums: Numbers) -> tuple[float, float, float, float, float]:
+    """Return sums of r, x, r², x² and r·x."""
+    r, d, rr, dd, rd = map(float, sums)
+    return r, r + d, rr, rr + 2 * rd + dd, rr + rd
 
 
 def _each(signal: Numbers, error: Numbers) -> Numbers:
@@ -103,6 +120,6 @@ def _each(signal: Numbers, error: Numbers) -> Numbers:
 
 
 def mean(values: Numbers) -> float:
-    """Return the mean of what is defined; NaN where nothing is."""
-    defined = values[~np.isnan(values)]
+    """Return the mean of what is defined and finite; NaN where nothing is."""
+    defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else math.nan

@@ -32,11 +32,7 @@ def _fit(name: str, frames: Frames, options: Options, movie: Movie) -> Fitted:
 
 def choose(frames: Frames, options: Options, movie: Movie) -> Chosen:
     """Fit the methods that are to be tried, always the Gaussian among them, and take one."""
-    if options.method == "auto":
-        names = ["gaussian", "svd", *(["deepcad"] if options.wants_network else [])]
-    else:
-        names = list(dict.fromkeys(["gaussian", options.method]))
-    tried = {name: _fit(name, frames, options, movie) for name in names}
+    tried = {name: _fit(name, frames, options, movie) for name in dict.fromkeys(["gaussian", *options.tried])}
     errors = {name: fitted.heldout for name, fitted in tried.items()}
     best = min(errors, key=lambda name: errors[name])
     if options.method == "auto":

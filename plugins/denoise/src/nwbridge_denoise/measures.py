@@ -118,7 +118,7 @@ class Meter:
                 found += _gains(when, agreement)
         return found
 
-    def table(self, name: str, movie: str) -> Table:
+    def table(self, name: str) -> Table:
         """Return the measures as a table of one row, whose values are taken when it is written."""
 
         def column(measure: Measure) -> Column:
@@ -129,7 +129,8 @@ class Meter:
             value = arrays.from_function((1,), np.float64, read, parallel=False)
             return Column(measure.name, value, measure.description)
 
-        return Table(name, tuple(map(column, self.measures())), f"What {movie} is like, measured while it was written.")
+        words = "What the denoised movie is like, measured while it was written."
+        return Table(name, tuple(map(column, self.measures())), words)
 
 
 def _lines(size: int, border: tuple[int, ...]) -> tuple[Mask, Mask]:

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import correlate1d
 
 import nwbridge
 from nwbridge import BadOption, BadSource, Finding, Movie, Scores
 from nwbridge_denoise.agreement import Agreement, Scale, decibel, mean
 from nwbridge_denoise.frames import Frames
 from nwbridge_denoise.options import ScoreOptions
+from nwbridge_denoise.percentiles import percentiles
 from nwbridge_denoise.survey import blocks
 
-BINS = 1 << 16  # of the histogram that percentiles of the reference are taken from
 SIDE = 7  # pixels of the window of SSIM
 Pair = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -92,35 +92,35 @@ def _pairs(reference: Values, movie: Values, doing: str) -> Iterator[tuple[int, 
 
 
 def _span(reference: Values) -> float:
-    """Return the reference's 97th percentile less its 3rd, from a histogram."""
-    starts = blocks(reference.frames)
-    low, high = math.inf, -math.inf
-    for start in starts:
-        block = reference.read(start, start + starts.step)
-        low, high = min(low, float(block.min())), max(high, float(block.max()))
-    if not low < high:
-        return 0.0
-    counts = np.zeros(BINS, np.int64)
-    for start in starts:
-        counts += np.histogram(reference.read(start, start + starts.step), BINS, (low, high))[0]
-    shares = np.cumsum(counts) / counts.sum()
-    edges = np.linspace(low, high, BINS + 1)
-    first, last = (edges[int(np.searchsorted(shares, share))] for share in (0.03, 0.97))
-    return float(last - first)
+    """Return the reference's 97th percentile less its 3rd."""
+
+    def values() -> Iterator[npt.NDArray[np.float32]]:
+        starts = blocks(reference.frames)
+        for start in starts:
+            nwbridge.progress(f"range of {reference.movie.name}", start, len(reference.frames))
+            yield reference.read(start, start + starts.step)
+
+    low, high = percentiles(values, (3, 97))
+    return high - low
 
 
 def ssim(one: npt.NDArray[Any], other: npt.NDArray[Any], span: float) -> npt.NDArray[np.float64]:
     """Return the structural similarity of each frame (Wang et al. 2004), of uniform windows that lie in the frame."""
     x, y = one.astype(np.float64), other.astype(np.float64)
+    level = x.mean(axis=(1, 2), keepdims=True)  # far from 0, squares would leave no digits for what varies
+    x, y = x - level, y - level
 
     def local(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        edge = SIDE // 2
-        return np.asarray(uniform_filter(values, (0, SIDE, SIDE))[:, edge:-edge, edge:-edge])
+        edge = SIDE // 2  # each window is summed by itself: a sum that runs on carries what a hot pixel rounds away
+        for axis in (1, 2):
+            values = correlate1d(values, np.full(SIDE, 1 / SIDE), axis)
+        return np.asarray(values[:, edge:-edge, edge:-edge])
 
     mean_x, mean_y = local(x), local(y)
     sample = SIDE**2 / (SIDE**2 - 1)
     var_x, var_y = sample * (local(x * x) - mean_x**2), sample * (local(y * y) - mean_y**2)
     both = sample * (local(x * y) - mean_x * mean_y)
+    mean_x, mean_y = mean_x + level, mean_y + level
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     above = (2 * mean_x * mean_y + c1) * (2 * both + c2)
     return np.asarray((above / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean(axis=(1, 2)))
@@ -135,10 +135,7 @@ def _similarity(reference: Values, movie: Values, scale: Scale, span: float) -> 
     return float(np.concatenate(found).mean())
 
 
-def _row(reference: Values, movie: Values, span: float, fit: bool) -> dict[str, Any]:
-    agreement = Agreement(reference.frames.shape)
-    for start, (r, x) in _pairs(reference, movie, f"comparing {movie.movie.name}"):
-        agreement.add(start + np.arange(len(r)), r, x)
+def _row(reference: Values, movie: Values, agreement: Agreement, span: float, fit: bool) -> dict[str, Any]:
     scale = agreement.fitted() if fit else Scale()
     error = agreement.mean_error(scale)
     row = {
@@ -154,10 +151,37 @@ def _row(reference: Values, movie: Values, span: float, fit: bool) -> dict[str, 
     return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
 
 
+def _agreement(reference: Values, movie: Values) -> Agreement:
+    agreement = Agreement(reference.frames.shape)
+    for start, (r, x) in _pairs(reference, movie, f"comparing {movie.movie.name}"):
+        agreement.add(start + np.arange(len(r)), r, x)
+    return agreement
+
+
+def _findings(movie: str, agreement: Agreement, fit: bool) -> Iterator[Finding]:
+    """Yield where an SNR is not defined, so that means leave it out."""
+    if agreement.equal_frames().all():
+        yield Finding("hint", f"{movie} equals the reference", "check that RESULT is not TRUTH", check="movie")
+        return
+    scale = agreement.fitted() if fit else Scale()
+    for found, what, name in (
+        (agreement.snr_frames(scale), "frame", "snr_db"),
+        (agreement.snr_traces(scale), "pixel", "trace_snr_db"),
+    ):
+        for left, why in (
+            (np.isposinf(found), f"equal in {movie} and the reference"),
+            (np.isnan(found), "dark in the reference"),
+        ):
+            if number := int(left.sum()):
+                many = f"{number} of {len(found)} {what}s {'is' if number == 1 else 'are'} {why}"
+                yield Finding("hint", f"{many}, and left out of {name}", "nothing, if that is known", check="movie")
+
+
 def score(truth: Path, result: Path, options: ScoreOptions) -> Scores:
     """Score every movie of `result` that has the size of the reference in `truth`."""
     reference = _reference(truth, options.reference)
-    rows, findings = [], []
+    rows, same = [], []
+    findings: list[Finding] = []
     with ExitStack() as stack:
 
         def opened(movie: Movie) -> Values:
@@ -167,16 +191,19 @@ def score(truth: Path, result: Path, options: ScoreOptions) -> Scores:
         compared = _compared(result, reference, options.movie)
         span = _span(against)
         for movie in compared:
-            rows.append(_row(against, opened(movie), span, options.fit))
-            if rows[-1]["snr_db"] is None:
-                text = f"{movie.name} equals the reference, or one of them is dark: its SNR is not defined"
-                findings.append(Finding("hint", text, "check that RESULT is not REFERENCE", check="movie"))
+            values = opened(movie)
+            agreement = _agreement(against, values)
+            if len(compared) > 1 and agreement.equal_frames().all():
+                same.append(movie.name)
+                continue
+            rows.append(_row(against, values, agreement, span, options.fit))
+            findings += _findings(movie.name, agreement, options.fit)
     conventions = {
-        "reference": reference.name,
+        "reference": reference.name + (f"; not compared with itself, {', '.join(same)}" if same else ""),
         "values": "after conversion and offset"
         + ("; one gain and offset fitted to the reference for each movie" if options.fit else ""),
-        "snr_db": "10 log10(Σ r² / Σ (r - x)²) of each frame; mean over frames",
-        "trace_snr_db": "the same of each pixel's trace; mean over pixels (the other half of AI4Life's stSNR)",
+        "snr_db": "10 log10(Σ r² / Σ (r - x)²) of each frame; mean over frames where it is defined",
+        "trace_snr_db": "the same of each pixel's trace, mean over pixels (the other half of AI4Life's stSNR)",
         "tsnr_db": "the same over all values, each pixel's mean over time taken from both movies first",
         "psnr_db": "10 log10(range² / mean squared error of all values)",
         "range": f"{span:.6g}: 97th percentile of the reference less its 3rd",

@@ -12,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nwbridge import BadOption, BadSource, Finding, LazyArray, Movie, Parameters
+from nwbridge_denoise import network
+from nwbridge_denoise.before import DENOISED, denoised_before
 from nwbridge_denoise.choice import Chosen, choose
 from nwbridge_denoise.frames import Frames
 from nwbridge_denoise.heldout import LAST, PAIRS, WINDOW
 from nwbridge_denoise.measures import Meter
 from nwbridge_denoise.method import Fitted, Read
 from nwbridge_denoise.options import Options
-from nwbridge_denoise.survey import Survey, survey
+from nwbridge_denoise.survey import survey
 
 SAMPLE = 8  # frames in which it is looked whether anything changed
 
@@ -68,8 +70,8 @@ def _reference(movie: Movie, elements: Sequence[object], name: str) -> Frames:
     return Frames(other.data)
 
 
-def _unchanged(frames: Frames, read: Read, fitted: Fitted, seen: Survey) -> tuple[Finding, ...]:
-    if seen.constant or not np.array_equal(read(0, SAMPLE), frames.read(0, SAMPLE)):
+def _unchanged(frames: Frames, read: Read, fitted: Fitted) -> tuple[Finding, ...]:
+    if not np.array_equal(read(0, SAMPLE), frames.read(0, SAMPLE)):
         return ()
     text = f"method {fitted.name} leaves the movie as it is: the result equals its source"
     return (Finding("warning", text, "it may have been denoised before", check="denoise"),)
@@ -87,7 +89,7 @@ def _parameters(name: str, movie: Movie, chosen: Chosen) -> Parameters:
         "heldout_error": chosen.errors,
         "heldout_convention": compared,
     }
-    text = f"How {name} was computed from {movie.name}."
+    text = f"How {movie.name} was denoised."  # not the result's name: that gets a number where the file has it
     return Parameters(f"{name}Parameters", values, text, "nwbridge-denoise", version("nwbridge-denoise"))
 
 
@@ -100,6 +102,8 @@ def run(elements: Sequence[object], options: Options) -> list[object]:
             f"movie {movie.name} holds volumes {movie.data.shape}; expected (time, row, column): save each plane as a "
             "movie of its own and denoise these"
         )
+    if "deepcad" in options.tried:
+        network.check(options)
     with Frames(movie.data) as frames:
         reference = None if options.reference is None else _reference(movie, elements[1:], options.reference)
         seen = survey(frames, movie.name)
@@ -107,13 +111,15 @@ def run(elements: Sequence[object], options: Options) -> list[object]:
         fitted = chosen.fitted
         dtype = np.dtype(np.float32) if options.dtype == "float32" else movie.data.dtype
         read = fitted.read if options.dtype == "float32" else _rounded(fitted.read, dtype)
-        unchanged = _unchanged(frames, read, fitted, seen)
+        unchanged = _unchanged(frames, read, fitted)
     name = f"Denoised{movie.name}"
     meter = Meter(frames, seen.sums, read, fitted.borders)
     if reference is not None:
         meter.compare(reference)
     data = _lazy(meter, dtype, fitted.parallel)
-    words = f"{movie.name} denoised, method {fitted.name}."
+    words = f"{movie.name} {DENOISED} {fitted.name}."
     made = replace(movie, name=name, data=data, description=words, made_from=movie.name, shifts=None)
-    results: list[object] = [made, _parameters(name, movie, chosen), meter.table(f"{name}Measures", name)]
-    return [*results, *seen.findings, *chosen.findings, *unchanged]
+    results: list[object] = [made, _parameters(name, movie, chosen), meter.table(f"{name}Measures")]
+    if seen.constant:  # there is nothing to choose between
+        return [*results, *seen.findings]
+    return [*results, *denoised_before(movie, elements[1:]), *seen.findings, *chosen.findings, *unchanged]

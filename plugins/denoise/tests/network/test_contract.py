@@ -19,9 +19,6 @@ class TestDeepcad(ProcessorContract):
         "levels": 2,
         "device": "cpu",
         "precision": "float32",
-        "sigma_time": 1.0,
-        "sigma_rows": 1.0,
-        "sigma_columns": 1.0,
     }
     needs = ("torch",)
     varies = ("seconds_done",)

@@ -1,6 +1,8 @@
 """Training: the same from the same seed, also after an interruption; nothing half-written."""
 
+import json
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -73,6 +75,50 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(movie, tmp_path):
     assert (after.step, after.best_step, after.best_error) == (made.step, made.best_step, made.best_error)
 
 
+@pytest.fixture
+def hears_interruptions():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interruptions")
+@pytest.mark.parametrize("step", [1, 2, 9, 17, 23])
+def test_an_interruption_in_the_middle_of_any_step_loses_nothing(movie, tmp_path, step):
+    whole, made = learnt(movie)
+    other, pool = training(movie)
+
+    class Interrupted:
+        drawn = 0
+
+        def draw(self, random, count):
+            self.drawn += 1
+            patches = pool.draw(random, count)
+            if self.drawn == step:
+                signal.raise_signal(signal.SIGINT)
+            return patches
+
+    with pytest.raises(KeyboardInterrupt), MACHINE.computing():
+        other.run(Interrupted(), lambda network: network.share[0].item(), tmp_path / "kept")
+    assert other.step == step  # the step was done before the interruption was heard
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed, after = learnt(movie, tmp_path / "kept")
+    assert same(whole, resumed)
+    assert (after.step, after.best_step, after.best_error) == (made.step, made.best_step, made.best_error)
+
+
+def test_an_interruption_before_the_first_step_leaves_nothing(movie, tmp_path):
+    made, _ = training(movie)
+
+    class Interrupted:
+        def draw(self, random, count):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made.run(Interrupted(), lambda network: 0.0, tmp_path / "kept")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_finished_training_is_not_done_again(movie, tmp_path):
     first, _ = learnt(movie, tmp_path / "kept")
 
@@ -105,7 +151,27 @@ def test_a_checkpoint_of_another_training_is_refused(movie, tmp_path):
     with pytest.raises(BadOption, match="of a training with mean None, this one has"):
         learnt(movie, tmp_path / "kept", data={"mean": 3.5})
     (tmp_path / "kept").write_bytes((tmp_path / "kept").read_bytes()[:2000])
-    with pytest.raises(BadSource, match="damaged or cut short"):
+    with pytest.raises(BadSource, match=r"damaged or cut short .*: delete it to begin anew"):
+        learnt(movie, tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"settings": None}, "does not say of which training it is: delete it to begin anew"),
+        ({"counters": {"step": "many"}}, "its step is many; expected a number: delete it to begin anew"),
+        ({"random": "{}"}, "the random numbers in it are damaged: delete it to begin anew"),
+        ({"random": None}, "the random numbers in it are damaged: delete it to begin anew"),
+    ],
+)
+def test_a_checkpoint_that_has_been_changed_is_refused_in_a_line(movie, tmp_path, change, says):
+    learnt(movie, tmp_path / "kept")
+    with np.load(tmp_path / "kept") as file:
+        arrays = dict(file)
+    arrays["header"] = np.array(json.dumps(json.loads(str(arrays["header"])) | change))
+    with (tmp_path / "kept").open("wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(BadSource, match=says):
         learnt(movie, tmp_path / "kept")
 
 

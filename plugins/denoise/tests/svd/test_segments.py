@@ -98,6 +98,23 @@ def test_is_much_nearer_to_the_truth_and_as_bright():
     assert result.mean() == pytest.approx(movie.mean(), rel=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(8, 3, 3), (9, 1, 40), (33, 64, 1), (129, 9, 13), (200, 10, 12)])
+def test_every_pixel_keeps_its_mean(shape):
+    random = np.random.default_rng(2)
+    signal = 10 + 8 * np.sin(np.arange(shape[0]) / 7)[:, None, None] * (random.random((1, *shape[1:])) > 0.7)
+    movie = random.poisson(signal).astype(np.int16)
+    np.testing.assert_allclose(whole(movie).mean(axis=0, dtype=float), movie.mean(axis=0), rtol=1e-5)
+
+
+def test_beyond_its_ends_a_movie_is_mirrored():
+    for count, start, stop in ((200, 0, 100), (200, 128, 200), (300, 128, 256), (20, 0, 20), (130, 128, 130)):
+        movie = np.random.default_rng(1).poisson(9, (count, 2, 3)).astype(np.float32)
+        halo = 64
+        padded = np.pad(movie, ((halo, halo), (0, 0), (0, 0)), mode="symmetric")
+        found = module._with_halo(Frames(arrays.from_numpy(movie)), start, stop)
+        np.testing.assert_array_equal(found, padded[start : stop + 2 * halo])
+
+
 def test_pixels_that_never_change_stay_what_they_are():
     _, movie = scene()
     movie[:, :3] = 0

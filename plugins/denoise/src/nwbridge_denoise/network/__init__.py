@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nwbridge import MissingDependency
+from nwbridge_denoise.network import asked
 
 if TYPE_CHECKING:
     from nwbridge_denoise.frames import Frames
@@ -21,10 +22,19 @@ WAITING = "OMP_WAIT_POLICY"
 
 def fit(frames: Frames, options: Options, name: str = "movie", rate_hz: float | None = None) -> Fitted:
     """Train on `frames`, or take saved weights, and return the network ready to denoise them."""
-    _import_torch()
+    check(options)
     from nwbridge_denoise.network.fitting import fit as fit_network
 
     return fit_network(frames, options, name, rate_hz)
+
+
+def check(options: Options) -> None:
+    """Refuse what can be refused before a frame is read."""
+    asked.check(options)
+    _import_torch()
+    from nwbridge_denoise.network.machine import choose
+
+    choose(options.device, options.precision)
 
 
 def _import_torch() -> None:
@@ -35,7 +45,7 @@ def _import_torch() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
-            'the method deepcad needs PyTorch (torch), which is not installed: pip install "nwbridge-denoise[deepcad]"'
+            "the method deepcad needs PyTorch (torch), which is not installed: pip install torch"
         ) from error
     finally:
         if given is None:

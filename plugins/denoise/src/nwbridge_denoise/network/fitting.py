@@ -17,16 +17,17 @@ from nwbridge_denoise.frames import Frames
 from nwbridge_denoise.heldout import HeldOut, split
 from nwbridge_denoise.method import Block, Fitted
 from nwbridge_denoise.network import weights
+from nwbridge_denoise.network.asked import LEVELS
 from nwbridge_denoise.network.guides import GUIDES, Guided
 from nwbridge_denoise.network.machine import Machine, choose, out_of_memory
 from nwbridge_denoise.network.pool import fill, normalisation
 from nwbridge_denoise.network.tiles import Compute, Tiles
 from nwbridge_denoise.network.training import Recipe, Training
-from nwbridge_denoise.network.unet import Architecture, UNet, build
+from nwbridge_denoise.network.unet import MOST_PARAMETERS, Architecture, UNet, build
 from nwbridge_denoise.options import Options
 
 STEPS = 6000  # where neither steps nor seconds are given
-FEATURES, LEVELS, BATCH, LEARNING_RATE = 8, 3, 4, 3e-3
+FEATURES, BATCH, LEARNING_RATE = 8, 4, 3e-3
 LOOKED_AT = 2**20  # values that are predicted to choose a checkpoint
 CONTEXT = 16  # pairs of frames before them
 ADVICE = "compare the held-out errors, or train on this recording"
@@ -43,12 +44,11 @@ class _Ready:
 
 def fit(frames: Frames, options: Options, name: str, rate_hz: float | None) -> Fitted:
     """Train on `frames`, or take saved weights, and return the network ready to denoise them."""
-    _check(options)
     machine = choose(options.device, options.precision)
     with frames, machine.computing():
         own = normalisation(frames)
         held = split(frames)
-        if options.model is not None and not _trains(options):
+        if options.model is not None and not options.trains:
             ready = _loaded(options, own, rate_hz)
             ready.network.to(machine.device, memory_format=torch.channels_last_3d)
         else:
@@ -59,7 +59,7 @@ def fit(frames: Frames, options: Options, name: str, rate_hz: float | None) -> F
         if options.save is not None:
             errors = {"heldout": error, "heldout_gaussian": gaussian.fit(frames, Options()).heldout}
             origin = {"rate_hz": rate_hz, "origin": _origin(frames, name), "versions": _versions()}
-            weights.save(options.save, ready.network, {**ready.told, **errors, **origin})
+            ready.findings += weights.save(options.save, ready.network, {**ready.told, **errors, **origin})
     if tiles.retries:
         smaller = f"memory ran out; the network now denoises tiles of {' × '.join(map(str, tiles.tile))}"
         ready.findings.append(
@@ -73,35 +73,6 @@ def fit(frames: Frames, options: Options, name: str, rate_hz: float | None) -> F
 
     borders = (tiles.time.borders, tiles.rows.borders, tiles.columns.borders)
     return Fitted("deepcad", told, read, False, error, tuple(ready.findings), borders)
-
-
-def _trains(options: Options) -> bool:
-    return options.model is None or options.steps is not None or options.train_seconds is not None
-
-
-def _check(options: Options) -> None:
-    if options.steps is not None and options.train_seconds is not None:
-        raise BadOption("--steps and --train-seconds: both were given; expected one of them")
-    for flag, value in (
-        ("--steps", options.steps),
-        ("--train-seconds", options.train_seconds),
-        ("--features", options.features),
-        ("--levels", options.levels),
-        ("--patch", options.patch),
-    ):
-        if value is not None and not 0 < value < 10**9:
-            raise BadOption(f"{flag} {value}: expected more than 0")
-    if options.checkpoint is not None and not _trains(options):
-        raise BadOption("--checkpoint: with --model nothing is trained; leave it out, or give --steps to train on")
-    levels = options.levels or LEVELS
-    if levels > 6 or options.patch < 2**levels:
-        raise BadOption(
-            f"--levels {levels} --patch {options.patch}: expected 6 levels or fewer, and a patch of at "
-            f"least {2 ** min(levels, 6)}"
-        )
-    for flag, path in (("--save", options.save), ("--checkpoint", options.checkpoint)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise BadOption(f"{flag} {path}: there is no folder {path.parent}; make it first")
 
 
 # ---- training, or weights that are there ---------------------------------------------------------------------------
@@ -140,7 +111,7 @@ def _trained(frames: Frames, held: HeldOut, options: Options, own: tuple[float, 
         network, _ = weights.load(options.model, options.features, options.levels)
         started_from = {"started_from": options.model.name}
     else:
-        network = build(Architecture(options.features or FEATURES, options.levels or LEVELS, GUIDES), options.seed)
+        network = build(_architecture(options), options.seed)
     random = np.random.default_rng(options.seed)
     pool = fill(frames.view(0, held.training), network.architecture, options.patch, own, random)
     data = {"shape": list(frames.shape), "mean": own[0], "scale": own[1]}
@@ -158,6 +129,16 @@ def _trained(frames: Frames, held: HeldOut, options: Options, own: tuple[float, 
         ) from error
     told = {"patch": list(pool.patch), "mean": own[0], "scale": own[1], **started_from}
     return _Ready(best, {**training.told(), **told})
+
+
+def _architecture(options: Options) -> Architecture:
+    made = Architecture(options.features or FEATURES, options.levels or LEVELS, GUIDES)
+    if not made.is_sensible():
+        raise BadOption(
+            f"--features {made.features} --levels {made.levels}: that network has more than {MOST_PARAMETERS:,} "
+            "parameters; give fewer"
+        )
+    return made
 
 
 # ---- what it predicts ----------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ from nwbridge_denoise.network import files
 from nwbridge_denoise.network.machine import Machine
 from nwbridge_denoise.network.pool import Pool
 from nwbridge_denoise.network.unet import UNet
+from nwbridge_denoise.network.whole import whole
 
-CHECKPOINT = files.Kind("nwbridge-denoise training", 1, "a checkpoint of training")
+CHECKPOINT = files.Kind("nwbridge-denoise training", 1, "a checkpoint of training", "delete it to begin anew")
 WARM = 0.1  # the part of training in which the learning rate rises
 MEMORY_STEPS = 500  # steps over which weights are averaged
 LOOKS = 10  # times that held-out frames are looked at
@@ -65,13 +66,25 @@ class Training:
     # ---- the loop ------------------------------------------------------------------------------------------------
 
     def run(self, pool: Pool, error: Error, checkpoint: Path | None) -> UNet:
-        """Train to the end and return the network with the best averaged weights."""
+        """Train to the end and return the network with the best averaged weights; keep it if it is interrupted."""
+        try:
+            self._train(pool, error, checkpoint)
+        except KeyboardInterrupt:
+            if checkpoint is not None and self.step:
+                self.keep(checkpoint)
+            raise
+        self.average.load_state_dict(self.best)
+        return self.average
+
+    def _train(self, pool: Pool, error: Error, checkpoint: Path | None) -> None:
         told = kept = last = time.monotonic()
+        self._look(error)  # an interruption may have come when it was time to
         while self.part < 1:
-            self._learn(*pool.draw(self.random, self.recipe.batch))
-            now = time.monotonic()
-            self.seconds, last = self.seconds + now - last, now
-            self._advance()
+            with whole():  # half a step cannot be kept
+                self._learn(*pool.draw(self.random, self.recipe.batch))
+                now = time.monotonic()
+                self.seconds, last = self.seconds + now - last, now
+                self._advance()
             looked = self._look(error)
             if checkpoint is not None and (looked or now - kept > KEEP_S):
                 self.keep(checkpoint)
@@ -79,8 +92,6 @@ class Training:
             if now - told > TELL_S:
                 told = now
                 self._tell()
-        self.average.load_state_dict(self.best)
-        return self.average
 
     def _learn(self, given: Block, wanted: Block) -> None:
         for group in self.optimizer.param_groups:
@@ -119,14 +130,14 @@ class Training:
     def _look(self, error: Error) -> bool:
         """Measure the averaged weights when it is time; keep them if they are the best so far."""
         due = int(LOOKS * (self.part - FIRST_LOOK) / (1 - FIRST_LOOK) + 1e-9)
-        if self.part < 1 and due <= self.looks:
+        if due <= self.looks:
             return False
-        started = time.monotonic()
-        self.looks, found = due, error(self.average)
-        if found < self.best_error:
-            self.best_error, self.best_step = found, self.step
-            self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
-        self.seconds += time.monotonic() - started
+        found = error(self.average)
+        with whole():
+            self.looks = due
+            if found < self.best_error:
+                self.best_error, self.best_step = found, self.step
+                self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
         return True
 
     def _tell(self) -> None:
@@ -168,13 +179,11 @@ class Training:
 
     def take_up(self, path: Path) -> None:
         """Go on from what a file holds; BadOption where it is of another training."""
-        header, arrays = files.read(path, CHECKPOINT)
-        for name, own in self._settings().items():
-            if (theirs := header["settings"].get(name)) != own:
-                raise BadOption(
-                    f"--checkpoint {path}: it is of a training with {name} {theirs}, this one has {own}; "
-                    "give the same options, or another file"
-                )
+        header, arrays = files.read(path, CHECKPOINT, lambda header: self._expected(path, header))
+        try:
+            self.random.bit_generator.state = json.loads(header["random"])
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise BadSource(f"{path}: the random numbers in it are damaged: {CHECKPOINT.advice}") from error
         tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
 
         def of(kind: str) -> dict[str, Tensor]:
@@ -191,10 +200,37 @@ class Training:
         for name in _COUNTERS:
             setattr(self, name, header["counters"][name])
         self.best_error = math.inf if self.best_error is None else self.best_error
-        self.random.bit_generator.state = json.loads(header["random"])
+
+    def _expected(self, path: Path, header: Mapping[str, Any]) -> files.Shapes:
+        """Return the shapes of what is kept of this training; BadOption where a file is of another one."""
+        settings, counters = header.get("settings"), header.get("counters")
+        if not isinstance(settings, dict) or not isinstance(counters, dict):
+            raise BadSource(f"{path} does not say of which training it is: {CHECKPOINT.advice}")
+        for name, own in self._settings().items():
+            if (theirs := settings.get(name)) != own:
+                raise BadOption(
+                    f"--checkpoint {path}: it is of a training with {name} {files.short(theirs)}, this one has {own}; "
+                    "give the same options, or another file"
+                )
+        for name, kinds in _COUNTERS.items():
+            if not isinstance(value := counters.get(name), kinds) or isinstance(value, bool):
+                raise BadSource(f"{path}: its {name} is {files.short(value)}; expected a number: {CHECKPOINT.advice}")
+        own_shapes = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
+        found = {f"{kind}.{name}": shape for kind in _COPIES for name, shape in own_shapes.items()}
+        for number, parameter in enumerate(self.network.parameters()):
+            found |= {f"adam.{number}.{name}": tuple(parameter.shape) for name in ("exp_avg", "exp_avg_sq")}
+            found[f"adam.{number}.step"] = ()
+        return found
 
 
-_COUNTERS = ("step", "part", "looks", "best_error", "best_step", "loss", "seconds")
+_COPIES = ("network", "average", "best")
+# and what each of them is
+_COUNTERS: dict[str, Any] = {
+    "step": int,
+    "looks": int,
+    "best_step": int,
+    "best_error": float | int | None,
+} | dict.fromkeys(("part", "loss", "seconds"), float | int)
 
 
 def _cycle(part: float) -> float:

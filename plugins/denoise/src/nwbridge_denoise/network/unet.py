@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from nwbridge_denoise.network.asked import MOST_FEATURES, MOST_LEVELS
+
+MOST_PARAMETERS = 2**26  # the largest network published for this has 16 million
+MOST_GUIDES, WIDEST = 16, 10_000.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,15 @@ class Architecture:
     def multiple(self) -> int:
         """Sizes of what goes in are multiples of this."""
         return int(2 ** (self.levels - 1))
+
+    def is_sensible(self) -> bool:
+        """Whether it is of a size that can be built."""
+        small = (
+            0 < self.features <= MOST_FEATURES and 0 < self.levels <= MOST_LEVELS and len(self.guides) <= MOST_GUIDES
+        )
+        if not small or not all(0 < width <= WIDEST for widths in self.guides for width in widths):
+            return False
+        return sum(math.prod(shape) for shape in shapes(self).values()) <= MOST_PARAMETERS
 
     def words(self) -> dict[str, Any]:
         """Return what a file says of it, as plain values."""
@@ -89,6 +104,12 @@ class UNet(nn.Module):  # type: ignore[misc]
             if self.architecture.guides:
                 found = found + torch.sum(given.float() * self.share.view(1, -1, 1, 1, 1), 1, keepdim=True)
             return found
+
+
+def shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each of its weights; no memory is taken for them."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in UNet(architecture).state_dict().items()}
 
 
 def build(architecture: Architecture, seed: int) -> UNet:

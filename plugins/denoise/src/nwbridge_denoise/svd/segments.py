@@ -225,6 +225,6 @@ def _with_halo(frames: Frames, start: int, stop: int) -> Block:
     block = frames.read(first, last)
     if (first, last) == (start - HALO, stop + HALO):
         return block
-    end = len(frames) - 1
-    mirrored = end - np.abs(end - np.abs(np.arange(start - HALO, stop + HALO)))
-    return np.asarray(block[np.clip(mirrored, first, last - 1) - first])
+    # the first and the last frame are repeated and all before them comes back: so a filter moves no pixel's mean
+    around = np.arange(start - HALO, stop + HALO) % (2 * len(frames))
+    return np.asarray(block[np.minimum(around, 2 * len(frames) - 1 - around) - first])
