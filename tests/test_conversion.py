@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pynwb
 import pytest
 import tifffile
 from recordings import lazy, registry_of
 
 import nwbridge
+from nwbridge.cli import main
 
 MOUSE = {"Subject": {"species": "Mus musculus"}}
 LOW = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
@@ -248,6 +251,31 @@ def test_the_command_stands_in_the_file_without_folders(neurofinder, tmp_path):
     with h5py.File(tmp_path / "x.nwb") as file:
         script = file["general/source_script"][()].decode()
     assert script == "nwbridge convert neurofinder.99.00 x.nwb --source neurofinder --first 5"
+
+
+def test_the_command_in_the_file_makes_the_file_again(tmp_path):
+    (tmp_path / "deep").mkdir()
+    tifffile.imwrite(tmp_path / "deep" / "my movie.tif", np.zeros((3, 5, 4), np.uint16), photometric="minisblack")
+    lab = tmp_path / "lab.yaml"
+    lab.write_text(
+        "NWBFile: {experimenter: ['Doe, Jane', 'Roe, Jo']}\nOphys: {ImagingPlane: [{grid_spacing: [1, 2]}]}\n",
+        "utf-8",
+    )
+    words = ["--metadata", str(lab), "--rate", "7.5", "--set", "Subject.species=Mus musculus"]
+    assert main(["convert", str(tmp_path / "deep" / "my movie.tif"), str(tmp_path / "x.nwb"), *words, "--quiet"]) == 0
+    with h5py.File(tmp_path / "x.nwb") as file:
+        script = file["general/source_script"].asstr()[()]
+    assert str(tmp_path) not in script
+    again = shlex.split(script)
+    assert again[:4] == ["nwbridge", "convert", "my movie.tif", "x.nwb"]
+    out = tmp_path / "again.nwb"
+    assert main(["convert", str(tmp_path / "deep" / again[2]), str(out), *again[4:], "--quiet"]) == 0
+    with pynwb.NWBHDF5IO(out, "r") as io:
+        file = io.read()
+        assert file.acquisition["TwoPhotonSeries"].rate == 7.5
+        assert file.subject.species == "Mus musculus"
+        assert list(file.experimenter) == ["Doe, Jane", "Roe, Jo"]
+        assert next(iter(file.imaging_planes.values())).grid_spacing[:].tolist() == [1.0, 2.0]  # µm
 
 
 def test_a_value_that_pynwb_refuses_is_its_plugin_s_fault(tmp_path, values):

@@ -44,6 +44,8 @@ from nwbridge import (
     MissingDependency,
     Movie,
     PluginFault,
+    Processor,
+    Segmentation,
     Table,
 )
 from nwbridge.dandi import gate
@@ -217,7 +219,7 @@ def test_a_chain_works_on_what_the_step_before_made(path, tmp_path):
     result = process(
         path, tmp_path / "out.nwb", ["add", "find", "double"], options={"add.amount": 5.0, "find.amount": 3}
     )
-    assert result.evidence == "add of TwoPhotonSeries → find of Brighter → double of Cells"
+    assert result.evidence == "add of TwoPhotonSeries → find of Brighter → double of Fluorescence_2"
     bright = frames().astype("f4") + 5
     with h5py.File(tmp_path / "out.nwb") as file:
         holder = file["processing/ophys/Fluorescence"]
@@ -245,7 +247,91 @@ def test_traces_are_added_to_regions_that_the_file_has(path, tmp_path):
         np.testing.assert_array_equal(new["timestamps"][()], old["timestamps"][()])
         assert file[new["rois"].attrs["table"]] == module["ImageSegmentation/PlaneSegmentation"]
     (row,) = history(tmp_path / "out.nwb")
-    assert json.loads(row["made"]) == ["Doubled"]
+    assert (json.loads(row["made_from"]), json.loads(row["made"])) == (["RoiResponseSeries"], ["Doubled"])
+
+
+def traced(name, *made_from):
+    """A step that makes traces of this name for each of those that it is made from."""
+
+    def run(elements, options):
+        cells = elements[0]
+        known = {traces.name: traces for traces in cells.traces}
+        first = next(iter(known.values()))
+        new = tuple(
+            replace(known.get(of, first), name=name if not number else f"{name} {number}", made_from=of)
+            for number, of in enumerate(made_from)
+        )
+        return [replace(cells, traces=(*cells.traces, *new))]
+
+    return Processor(name.lower().replace(" ", "-"), "made up", (Segmentation,), run)
+
+
+def test_the_history_names_the_traces_that_new_ones_were_made_from(path, tmp_path):
+    steps = offering(traced("Relative", "Relative"), traced("Spiky", "Relative", "Spiky", None))
+    result = process(path, tmp_path / "out.nwb", "relative,spiky", steps)
+    assert result.evidence == "relative of Relative → spiky of Relative, PlaneSegmentation"
+    rows = history(tmp_path / "out.nwb")
+    assert [json.loads(row["made_from"]) for row in rows] == [["Relative"], ["Relative", "PlaneSegmentation"]]
+    assert [json.loads(row["made"]) for row in rows] == [["Relative_2"], ["Spiky", "Spiky 1", "Spiky 2"]]
+    inspected = nwbridge.inspect(tmp_path / "out.nwb")
+    assert [step.made_from for step in inspected.steps] == [("Relative",), ("Relative", "PlaneSegmentation")]
+    with pynwb.NWBHDF5IO(tmp_path / "out.nwb", "r") as io:
+        series = {one.name: one.description for one in io.read().objects.values() if hasattr(one, "rois")}
+    assert "made from: Relative]" in series["Relative_2"]
+    process(tmp_path / "out.nwb", tmp_path / "again.nwb", "spiky", offering(traced("Spiky", "Relative_2", "Spiky")))
+    with pynwb.NWBHDF5IO(tmp_path / "again.nwb", "r") as io:  # the second is made from the first of this run
+        series = {one.name: one.description for one in io.read().objects.values() if hasattr(one, "rois")}
+    assert sorted(set(series) - {"Relative", "Relative_2", "RoiResponseSeries", "Spiky"}) == [
+        "Spiky 1",
+        "Spiky 1_2",
+        "Spiky 2",
+        "Spiky_2",
+    ]
+    assert "made from: Spiky_2]" in series["Spiky 1_2"]
+
+
+def test_a_step_gets_the_traces_of_the_step_before_as_the_last_ones(path, tmp_path):
+    seen = []
+
+    def look(elements, options):
+        seen.append([traces.name for traces in elements[0].traces])
+        return [nwbridge.Parameters("Seen", {"traces": len(elements[0].traces)})]
+
+    steps = offering(
+        traced("dff_10", "Relative"), traced("dff", "Relative"), Processor("look", "looks", (Segmentation,), look)
+    )
+    process(path, tmp_path / "one.nwb", "dff_10", steps)
+    process(tmp_path / "one.nwb", tmp_path / "two.nwb", "dff", steps)
+    process(tmp_path / "two.nwb", tmp_path / "three.nwb", "dff,look", steps)
+    process(tmp_path / "three.nwb", tmp_path / "four.nwb", "look", steps)
+    assert seen == [["Relative", "RoiResponseSeries", "dff_10", "dff", "dff_2"]] * 2
+
+
+def test_events_of_a_chain_are_inferred_from_the_newest_of_several(tmp_path):
+    file, plane = begun(session_id="s1")
+    rng = np.random.default_rng(7)
+    module = file.create_processing_module("ophys", "regions")
+    masks, fluorescence = pynwb.ophys.ImageSegmentation(), pynwb.ophys.Fluorescence()
+    module.add([masks, fluorescence])
+    relative = pynwb.ophys.DfOverF()
+    module.add(relative)
+    table = masks.create_plane_segmentation(name="Cells", description="cells", imaging_plane=plane)
+    for n in range(2):
+        table.add_roi(pixel_mask=[(2 + n, 3, 1.0)])
+    spikes = rng.random((600, 2)) < 0.03
+    calcium = np.apply_along_axis(lambda one: np.convolve(one, 0.9 ** np.arange(60))[:600], 0, spikes.astype(float))
+    for holder, name, values in (
+        (fluorescence, "Raw", 100 + 50 * calcium + rng.normal(0, 5, (600, 2))),
+        (relative, "dff", rng.random((600, 2))),
+        (relative, "dff_10", rng.random((600, 2))),
+    ):
+        rows = table.create_roi_table_region(region=[0, 1], description="both")
+        holder.create_roi_response_series(name=name, data=values, rois=rows, unit="n.a.", rate=15.0)
+    path = save(file, tmp_path / "in.nwb")
+    nwbridge.process(path, tmp_path / "out.nwb", "dff,events")
+    rows = history(tmp_path / "out.nwb")
+    assert [row["made_from"] for row in rows] == ['["Raw"]', '["dff_2"]']
+    assert json.loads(rows[0]["made"])[0] == "dff_2"
 
 
 def test_names_that_are_taken_get_a_number_also_where_results_name_each_other(path, tmp_path):
@@ -576,6 +662,96 @@ def test_a_light_file_names_the_file_that_has_the_movie(path, tmp_path):
     assert [step.left_out for step in again.steps] == [("TwoPhotonSeries",), ()]
 
 
+def test_a_copy_of_a_registered_movie_is_not_written_as_registered(tmp_path):
+    def copied(elements, options):
+        return [replace(elements[0], name="Copy")]
+
+    def moved(elements, options):
+        shifts = nwbridge.arrays.from_numpy(np.ones((FRAMES, 2)))
+        return [replace(elements[0], name="Moved", shifts=shifts, made_from=elements[0].name)]
+
+    steps = offering(Processor("copy", "copies", (Movie,), copied), Processor("move", "moves", (Movie,), moved))
+    process(plain(tmp_path / "in.nwb"), tmp_path / "out.nwb", "move,copy", steps)
+    with pynwb.NWBHDF5IO(tmp_path / "out.nwb", "r") as io:
+        module = io.read().processing["ophys"]
+        assert list(module["MotionCorrection"].corrected_image_stacks) == ["Moved"]
+        assert type(module["Copy"]) is pynwb.ophys.TwoPhotonSeries
+        assert "made from: Moved]" in module["Copy"].description
+
+
+def test_a_step_is_done_again_on_what_it_was_done_on(tmp_path):
+    def moved(elements, options):
+        return [replace(elements[0], name=f"Moved{elements[0].name}", made_from=elements[0].name)]
+
+    steps = offering(ADD, Processor("move", "moves", (Movie,), moved))
+    process(plain(tmp_path / "in.nwb"), tmp_path / "one.nwb", "move,add", steps)
+    again = process(tmp_path / "one.nwb", tmp_path / "two.nwb", "add", steps)
+    assert [step.made_from for step in again.steps] == [
+        ("TwoPhotonSeries",),
+        ("MovedTwoPhotonSeries",),
+        ("MovedTwoPhotonSeries",),
+    ]
+    third = process(tmp_path / "two.nwb", tmp_path / "three.nwb", "add", steps)
+    assert third.steps[-1].made_from == ("MovedTwoPhotonSeries",)
+    named = process(tmp_path / "one.nwb", tmp_path / "four.nwb", "add", steps, series="Brighter")
+    assert named.steps[-1].made_from == ("Brighter",)
+    after = process(tmp_path / "one.nwb", tmp_path / "five.nwb", "move", steps)
+    assert after.steps[-1].made_from == ("Brighter",)
+    onwards = process(tmp_path / "five.nwb", tmp_path / "six.nwb", "add", steps)
+    assert onwards.steps[-1].made_from == ("MovedBrighter",)
+    process(plain(tmp_path / "b.nwb"), tmp_path / "light.nwb", "add", steps, light=True)
+    only = process(tmp_path / "light.nwb", tmp_path / "seven.nwb", "add", steps)
+    assert only.steps[-1].made_from == ("Brighter",)
+
+
+def test_why_nothing_can_be_read_is_said(tmp_path):
+    file, plane = begun()
+    half = frames().astype(np.float16)
+    file.add_acquisition(movie("Half", plane, half))
+    path = save(file, tmp_path / "in.nwb")
+    why = r"not readable: Half \(.*float16"
+    message = rf"in\.nwb has no Movie, which add works on; it holds nothing that can be read; {why}"
+    refused(path, tmp_path, BadSource, message, steps="add")
+    with pytest.raises(BadOption, match=rf"--series Half: in\.nwb has no Movie at all; .*{why}"):
+        process(path, tmp_path / "out.nwb", series="Half")
+
+
+def test_masks_outside_of_the_frames_are_said(tmp_path):
+    file, plane = begun()
+    file.add_acquisition(movie("TwoPhotonSeries", plane, frames()))
+    masks = pynwb.ophys.ImageSegmentation()
+    file.create_processing_module("ophys", "regions").add(masks)
+    table = masks.create_plane_segmentation(name="Cells", description="cells", imaging_plane=plane)
+    for x in (COLUMNS - 1, 900, 2):
+        table.add_roi(pixel_mask=[(2, 3, 1.0), (x, ROWS - 1, 1.0)])
+    path = save(file, tmp_path / "in.nwb")
+    words = (
+        f"pixels outside of the frames in 1 of 3 regions of Cells, the first at row {ROWS - 1}, column 900: "
+        f"TwoPhotonSeries has {ROWS} rows and {COLUMNS} columns"
+    )
+    told = {
+        "process": process(path, tmp_path / "out.nwb").findings,
+        "inspect": nwbridge.inspect(path).findings,
+        "validate": nwbridge.validate(path),
+        "convert": nwbridge.convert(path, tmp_path / "converted.nwb").findings,
+    }
+    for command, findings in told.items():
+        found = [(one.severity, one.message, one.where) for one in findings if one.check == "masks"]
+        assert found == [("warning", words, "processing/ophys/ImageSegmentation/Cells")], command
+
+
+def test_advice_to_give_values_speaks_of_converting_again(path, tmp_path):
+    file, plane = begun()
+    file.add_acquisition(movie("TwoPhotonSeries", plane, frames()))
+    bare = save(file, tmp_path / "bare.nwb")
+    advice = [one.advice for one in process(bare, tmp_path / "out.nwb").findings if "--set" in one.advice]
+    assert "convert again with the subject: --set Subject.subject_id=ID --set 'Subject.species=Mus musculus'" in advice
+    assert all(words.startswith("convert again") for words in advice)
+    told = [one.advice for one in nwbridge.convert(bare, tmp_path / "new.nwb").findings if "--set" in one.advice]
+    assert told
+    assert not any("again" in words for words in told)
+
+
 def test_of_a_light_file_what_others_refer_to_stays_without_values(tmp_path):
     path = rich(tmp_path / "in.nwb")
     result = process(path, tmp_path / "out.nwb", "blink", light=True, series="TwoPhotonSeries")
@@ -786,7 +962,7 @@ DESCRIBED = {
 def test_for_dandi_a_file_without_species_is_refused_first(tmp_path):
     path = plain(tmp_path / "in.nwb")
     (tmp_path / "set").mkdir()
-    with pytest.raises(nwbridge.MissingMetadata, match="species"):
+    with pytest.raises(nwbridge.MissingMetadata, match=r"species.*; convert again with it, then process"):
         process(path, tmp_path / "set", archive="dandi")
     assert left_in(tmp_path / "set") == []
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nwbridge
-from nwbridge import BadOption, BadSource, Finding, PluginFault, Score, Scores, option
+from nwbridge import Ambiguous, BadOption, BadSource, Finding, PluginFault, Score, Scores, option
 from nwbridge.plugins import Plugin, Registry
 
 
@@ -104,3 +104,21 @@ def test_a_score_that_fails_is_named(files):
 
     with pytest.raises(PluginFault, match=r"nwbridge-mine 1\.2 failed while scoring .*result: KeyError: 'rate'"):
         nwbridge.score("likeness", *files, registry=registry_of(fail))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "said"),
+    [
+        (BadOption, "x holds 2 recordings: convert them into a folder, or choose one with --only NAME",
+         "x holds 2 recordings: convert them into a folder, and give one of the files"),
+        (Ambiguous, "x could be both (a; b): choose with --source NAME",
+         "x could be both (a; b): convert it with nwbridge convert --source NAME, and give that file"),
+    ],
+)  # fmt: skip
+def test_advice_names_no_flag_that_scores_do_not_have(files, error, message, said):
+    def run(truth, result, options):
+        raise error(message)
+
+    with pytest.raises(error) as raised:
+        nwbridge.score("likeness", *files, registry=registry_of(run))
+    assert str(raised.value) == said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from nwbridge.nwb.backend import BackendName
 from nwbridge.nwb.chunks import Compression
 from nwbridge.nwb.endings import ZARR
 from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
+from nwbridge.options import flags
 from nwbridge.plugins import Registry
 from nwbridge.results import Result, summaries
 from nwbridge.validation import schema_errors, validate
@@ -95,7 +97,7 @@ def convert(
     root, out = (out, out / names.layout(session)) if chosen else (None, out)
     if any(same_file(out, file) for file in session.files):
         raise BadOption(f"{out} is a file of the recording itself: choose another name")
-    script = _script(path, out, reading, first)
+    script = _script(path, out, reading, only, options, first)
     file = lay_out(reading, layout, _unknown(reading.fields), script)
     clock.lap("describe")
     with (
@@ -132,7 +134,7 @@ def convert(
         session_id=session.id,
         elements=summaries(session.elements),
         fields=reading.fields,
-        findings=(*session.findings, *layout.findings, *findings),
+        findings=tuple(dict.fromkeys((*session.findings, *layout.findings, *findings))),
         verified=verify,
         array_bytes=written.nbytes,
         file_bytes=size,
@@ -189,8 +191,19 @@ def _unknown(fields: Sequence[Field]) -> list[str]:
     return [f"{f.key} ({f.note})" for f in fields if f.origin == "unknown" and f.key in metadata.UNKNOWN]
 
 
-def _script(path: Path, out: Path, reading: Reading, first: int | None) -> str:
-    """Return the command without the user's folders."""
-    names = [os.fsencode(p.name).decode("utf-8", "replace") for p in (path, out)]
-    words = ["nwbridge", "convert", *names, "--source", reading.match.source.name]
-    return " ".join(words + (["--first", str(first)] if first else []))
+def _script(
+    path: Path, out: Path, reading: Reading, only: str | None, options: Mapping[str, Any] | None, first: int | None
+) -> str:
+    """Return the command without the user's folders: what was given in files stands there as single values."""
+    words = ["nwbridge", "convert", path.name, out.name, "--source", reading.match.source.name]
+    words += ["--only", only] if only else []
+    words += ["--first", str(first)] if first else []
+    for key, value in {**reading.given.get("options", {}), **(options or {})}.items():
+        words += [f"--{key.replace('_', '-')}", Path(value).name if _is_path(reading, key) else str(value)]
+    for setting in metadata.settings_of(reading.given):
+        words += ["--set", setting]
+    return shlex.join(os.fsencode(word).decode("utf-8", "replace") for word in words)
+
+
+def _is_path(reading: Reading, key: str) -> bool:
+    return any(flag.name == key.replace("-", "_") and flag.type is Path for flag in flags(reading.match.source.options))

@@ -7,8 +7,7 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from nwbridge.errors import PluginFault
-from nwbridge.model import Element, Finding, Images, Movie, Segmentation, Series
-from nwbridge.nwb.extend import without_known
+from nwbridge.model import Element, Finding, Images, Movie, Segmentation, Series, Step, Traces
 
 
 def made_names(results: Sequence[Element], known: Collection[str]) -> Iterator[str]:
@@ -18,6 +17,31 @@ def made_names(results: Sequence[Element], known: Collection[str]) -> Iterator[s
             yield result.name
         if isinstance(result, Segmentation):
             yield from (traces.name for traces in result.traces)
+
+
+def origins(results: Sequence[Element], element: Element, known: Collection[str]) -> tuple[str, ...]:
+    """Return the names of what a step worked on: the element; of new traces of known regions, what these are of."""
+    new = [one for result in results if _is_known(result, known) for one in result.traces]
+    made = {traces.name for traces in new}
+    found = dict.fromkeys(traces.made_from or element.name for traces in new if traces.made_from not in made)
+    return tuple(found) or (element.name,)
+
+
+def _is_known(result: Element, known: Collection[str]) -> bool:
+    return isinstance(result, Segmentation) and result.name in known
+
+
+def newest_last(elements: Sequence[Element], steps: Sequence[Step]) -> list[Element]:
+    """Return the elements, the traces of regions in the order that steps made them: names do not tell it."""
+    made = {name: number for number, step in enumerate(steps, 1) for name in step.made}
+
+    def age(traces: Traces) -> int:
+        return made.get(traces.name, 0)
+
+    return [
+        replace(one, traces=tuple(sorted(one.traces, key=age))) if isinstance(one, Segmentation) else one
+        for one in elements
+    ]
 
 
 def sorted_out(outcome: Any, who: str) -> tuple[list[Element], list[Finding]]:
@@ -41,12 +65,10 @@ def renamed(results: Sequence[Element], taken: set[str], known: Mapping[str, Ele
     for result in results:
         old = known.get(result.name)
         if isinstance(result, Segmentation) and isinstance(old, Segmentation) and _same_regions(old, result):
-            before = {traces.name for traces in old.traces if traces in result.traces}
-            result = without_known(result, before)
-            traces = [replace(one, name=_free(one.name, taken, new)) for one in result.traces]
-            kept.append(replace(result, traces=tuple(traces)))
-            continue
-        result = replace(result, name=_free(result.name, taken, new))
+            before = {id(traces) for traces in old.traces}
+            result = replace(result, traces=tuple(one for one in result.traces if id(one) not in before))
+        else:
+            result = replace(result, name=_free(result.name, taken, new))
         if isinstance(result, Segmentation):
             traces = [replace(one, name=_free(one.name, taken, new)) for one in result.traces]
             result = replace(result, traces=tuple(traces))
@@ -73,19 +95,30 @@ def _free(name: str, taken: set[str], new: dict[str, str]) -> str:
 
 
 def _naming(result: Element, new: Mapping[str, str]) -> Element:
-    """Let a result name other results as they are called now."""
+    """Let a result name other results as they are called now; what names its own name was made from the older one."""
     for key in ("made_from", "found_in"):
         name = getattr(result, key, None)
-        if name is not None and name in new:
+        if name is not None and new.get(name) not in (None, result.name):
             result = replace(result, **{key: new[name]})
+    if isinstance(result, Segmentation):
+        result = replace(result, traces=tuple(_naming(traces, new) for traces in result.traces))
     if any(getattr(column, "rows_of", None) in new for column in getattr(result, "columns", ())):
         columns = tuple(replace(c, rows_of=new.get(c.rows_of or "", c.rows_of)) for c in result.columns)
         result = replace(result, columns=columns)
     return result
 
 
-def with_origin(result: Element, element: Element) -> Element:
-    """What a step makes was made from something: a plugin need not say it."""
+def with_origin(result: Element, elements: Sequence[Element]) -> Element:
+    """What a step makes was made from something: a plugin need not say it.
+
+    A movie that was made from a registered one by changing a copy was not registered itself.
+    """
+    element = elements[0]
+    if isinstance(result, Movie) and result.shifts is not None:
+        copied = next((one for one in elements if getattr(one, "shifts", None) is result.shifts), None)
+        if copied is not None:
+            of = copied.name if result.made_from == copied.made_from else result.made_from
+            result = replace(result, shifts=None, made_from=of)
     if isinstance(result, Movie | Images | Series) and result.made_from is None:
         return replace(result, made_from=element.name)
     return result

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nwbridge.arrays.watched import watched
-from nwbridge.choosing import Chosen, choose, made_by, pick, place_of
+from nwbridge.choosing import Chosen, check_for, choose, made_by, pick, pick_first, place_of
 from nwbridge.dandi import gate
 from nwbridge.description import named, refuse_unwritable
 from nwbridge.draft import layout_for, named_after, threads_for
@@ -30,9 +30,9 @@ from nwbridge.nwb.made import made
 from nwbridge.nwb.read import read
 from nwbridge.nwb.source import detect
 from nwbridge.nwb.write import Progress, Written, check, check_target, part_file
-from nwbridge.outcomes import made_names, renamed, sorted_out, with_origin
+from nwbridge.outcomes import made_names, newest_last, origins, renamed, sorted_out, with_origin
 from nwbridge.plugins import Registry, call, installed
-from nwbridge.results import Result, summaries
+from nwbridge.results import Result, reworded, summaries
 from nwbridge.running import running
 from nwbridge.validation import schema_errors, validate
 from nwbridge.version import __version__
@@ -98,10 +98,10 @@ def process(
     for plugin in registry.plugins:
         call(plugin, "loading its NWB namespaces", namespaces.load, plugin.namespaces)
     session = read(path, rows_first=rows_first)
+    session = replace(session, elements=tuple(newest_last(session.elements, session.steps)))
     history.refuse_others(path)
-    first = pick(session.elements, chosen[0].processor, path, series)
-    if archive is not None:
-        gate.check_session(session)
+    first = pick_first(session, chosen[0].processor, path, series)
+    check_for(archive, session)
     root, out = (out, out / place_of(session, chosen)) if into_folder else (None, out)
     _refuse_in_place(path, out)
     script = _script(path, out, chosen, options or {}, series, light=light, rows_first=rows_first)
@@ -144,7 +144,7 @@ def process(
         session_id=session.id,
         elements=summaries(run.results),
         fields=(),
-        findings=(*run.findings, *_of_light(left, emptied, path), *findings),
+        findings=reworded((*run.findings, *_of_light(left, emptied, path), *findings)),
         verified=verify,
         array_bytes=sum(written.nbytes for written in run.written),
         file_bytes=size,
@@ -191,7 +191,7 @@ class _Run:
             self._clock.lap(step.processor.name)
             results, findings = sorted_out(outcome, f"{step.plugin.label}: {step.processor.name}")
             taken = names_in(self._part) | {*self._left, SOURCES, STEPS}
-            results = [with_origin(result, element) for result in renamed(results, taken, self._elements)]
+            results = [with_origin(result, (element, *beside)) for result in renamed(results, taken, self._elements)]
             for result in results:
                 call(step.plugin, doing, refuse_unwritable, result, result.name)
             self.steps.append(self._step(step, element, results))
@@ -202,7 +202,7 @@ class _Run:
             self._clock.lap("write")
         self.findings += [*findings, *layout.findings]
         made_names = {result.name for result in results}
-        fresh = {e.name: e for e in read(self._part).elements if e.name in made_names}
+        fresh = {e.name: e for e in newest_last(read(self._part).elements, self.steps) if e.name in made_names}
         self.results += results
         self._elements |= fresh
         self.last = list(fresh.values())
@@ -212,7 +212,7 @@ class _Run:
             name=step.processor.name,
             plugin=step.plugin.distribution,
             version=step.plugin.version,
-            made_from=(element.name,),
+            made_from=origins(results, element, self._elements),
             made=tuple(made_names(results, self._elements)),
             parameters={name: _without_folder(value) for name, value in asdict(step.options).items()},
             host_version=__version__,

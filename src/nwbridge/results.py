@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nwbridge.metadata import Field
@@ -65,6 +65,18 @@ class Inspection:
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+
+def reworded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings once each; advice to give a value fits who converts, and others have to convert again."""
+    return tuple(dict.fromkeys(replace(one, advice=_again(one.advice)) for one in findings))
+
+
+def _again(advice: str) -> str:
+    if "--set" not in advice or advice.startswith("convert again"):
+        return advice
+    given = advice.removeprefix("give ")
+    return f"convert again with {given}" if given != advice else f"convert again: {advice}"
 
 
 def summaries(elements: Iterable[Element]) -> tuple[dict[str, Any], ...]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nwbridge.errors import BadSource, PluginFault
+from nwbridge.errors import Ambiguous, BadOption, BadSource, PluginFault
 from nwbridge.hookspecs import Scores
 from nwbridge.model import Finding
 from nwbridge.options import parse
@@ -63,7 +63,10 @@ def score(
     for path in (Path(truth), Path(result)):
         if not os.path.exists(path):  # noqa: PTH110 that of Path raises for a name that is too long
             raise BadSource(f"{path} does not exist")
-    found = call(plugin, f"scoring {result}", record.run, Path(truth), Path(result), chosen)
+    try:
+        found = call(plugin, f"scoring {result}", record.run, Path(truth), Path(result), chosen)
+    except (BadOption, Ambiguous) as error:
+        raise type(error)(_of_files(str(error))) from error
     _check(found, name, plugin)
     return Scored(
         score=name,
@@ -73,6 +76,14 @@ def score(
         conventions={key: _plain(value, name, plugin) for key, value in found.conventions.items()},
         rows=tuple({key: _plain(value, name, plugin) for key, value in row.items()} for row in found.rows),
         findings=tuple(found.findings),
+    )
+
+
+def _of_files(message: str) -> str:
+    """Return advice on recordings that holds for scores too: they have no flag to choose one, but read its NWB file."""
+    message = message.replace("or choose one with --only NAME", "and give one of the files")
+    return message.replace(
+        "choose with --source NAME", "convert it with nwbridge convert --source NAME, and give that file"
     )
 
 

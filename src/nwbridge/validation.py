@@ -22,6 +22,7 @@ from nwbridge.hookspecs import Check
 from nwbridge.model import Finding, Session, Severity
 from nwbridge.nwb import backend, namespaces
 from nwbridge.nwb.backend import Backend
+from nwbridge.nwb.outside import outside
 from nwbridge.nwb.schema import validators
 from nwbridge.plugins import Plugin, Registry, call, installed
 
@@ -108,6 +109,7 @@ def validate(path: Path | str, session: Session | None = None, registry: Registr
         findings = [
             *_namespaces(registry),
             *(_as_written(path) if session is not None else (*_schema(path), *_inspector(path))),
+            *(outside(path) if kind.form == "file" else ()),
             *_plugin_checks(path, session, registry),
         ]
     findings += [

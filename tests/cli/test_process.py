@@ -71,7 +71,7 @@ def test_several_steps_run_in_order_with_options_each(nwbridge, path, tmp_path):
     flags = ("--add.amount", "3", "--find.amount=1", "--mode", "twice", "--quiet", "--no-verify")
     code, out, _ = nwbridge("process", "add,find,double", path, "out.nwb", *flags)
     assert code == 0
-    assert out.startswith("add of TwoPhotonSeries → find of Brighter → double of Cells")
+    assert out.startswith("add of TwoPhotonSeries → find of Brighter → double of Fluorescence_2")
     assert "not verified (--no-verify)" in out
     with h5py.File(tmp_path / "out.nwb") as file:
         parameters = file["analysis/processing_steps/parameters"].asstr()[()]

@@ -88,7 +88,15 @@ def render(elements, options):
     return [Images("Rendered", (image,), made_from=elements[0].name), Table("Rings", columns, "correlation of halves")]
 
 
+def rings(elements, options):
+    """A curve that is held against 1/7."""
+    values = np.array([1.0, 0.5, 0.1, 0.2, 0.05, 0.0, 0.0, 0.0, 0.0])
+    columns = (Column("frequency", np.arange(9) / 10, unit="1/nm"), Column("smoothed", values, "held against 1/7"))
+    return [Table("Held", columns, "correlation of halves")]
+
+
 STEPS = offering(
+    Processor("rings", "correlates", (Localizations,), rings),
     Processor("dim", "dims", (Movie,), dim, Options),
     Processor("shift", "moves", (Movie,), shift),
     Processor("infer", "infers", (Segmentation,), infer),
@@ -289,6 +297,41 @@ def test_a_rendered_image_stands_beside_the_widefield_whole_and_closer(processed
     rows, columns = np.argwhere(drawings[1]).min(axis=0)
     assert np.abs(drawings[1][rows : rows + 4, columns : columns + 7] / 255 * 28 - wanted).max() < 0.3
     assert drawings[2].shape == (19, 20)  # the same part, in the camera's pixels
+
+
+def test_a_rendered_image_is_nowhere_called_widefield(processed, plane, page_of, tools):
+    _, after = processed("render", replace(molecules(plane, tools)[1], found_in=None))
+    beside = page_of(after).figure("Localizations")
+    assert [one.text for one in beside.all("h5")] == ["How densely they lie", "Rendered: fine"]
+    assert "idefield" not in beside.text
+
+
+def test_beside_localizations_a_recorded_image_comes_before_a_rendered_one(processed, plane, page_of, tools):
+    wide = Images("Widefield", (Image("WF", lazy(tools.frames()[0].astype(np.float32)), pixel_um=(0.8, 0.5)),))
+    _, both = processed("render", wide, replace(molecules(plane, tools)[1], found_in=None))
+    titles = [one.text for one in page_of(both).figure("Localizations").all("h5")]
+    assert titles == ["How densely they lie", "Widefield: WF"]
+
+
+def test_a_curve_that_is_held_against_a_level_shows_it_and_where_it_falls_below(plane, processed, page_of, tools):
+    figure = page_of(processed("rings", *molecules(plane, tools))[1]).figure("Curve")
+    at = 0.1 + 0.1 * (0.5 - 1 / 7) / 0.4  # between 0.5 at 0.1 and 0.1 at 0.2 1/nm
+    assert f"Level line: 1/7, which the curve falls below at {at:.3g} 1/nm" in figure.text
+    assert f"a resolution of {1 / at:.4g} nm." in figure.text
+    low, high = figure.json()["y"][1:]
+    lines = figure.one("path", class_="bf").attributes["d"].split("M")[1:]
+    heights = [float(one.split()[1].partition("H")[0]) for one in lines if "H" in one]
+    assert heights == [pytest.approx(100 * (high - 1 / 7) / (high - low), abs=0.01)]
+
+
+def test_several_traces_of_a_kind_are_told_apart_by_their_names(save, imaging, page_of):
+    movie, cells = imaging[:2]
+    dff = next(traces for traces in cells.traces if traces.kind == "dff")
+    twice = replace(cells, traces=(*cells.traces, replace(dff, name="again")))
+    labels = [track["label"] for track in page_of(save(movie, twice).out).figure("Traces").json()["tracks"]]
+    assert "Region 10: ΔF/F (dff)" in labels
+    assert "Region 10: ΔF/F (again)" in labels
+    assert "Region 10: fluorescence" in labels
 
 
 def test_a_table_whose_first_column_grows_is_a_curve(processed, plane, page_of, tools):

@@ -41,7 +41,7 @@ def test_the_mean_and_the_maximum_are_those_of_the_file(save, imaging, page_of, 
         assert shown.shape == expected.shape == tools.shape[1:]
         assert np.abs(shown - grey(expected, low, high)).max() <= 1
     words = figure.one("figcaption").text
-    assert "53 × 37 pixels (26.5 × 29.6 µm)" in words
+    assert "37 × 53 pixels (row × column), 29.6 × 26.5 µm" in words
     assert "constant rate of 20 Hz" in words
     assert "all 90 frames" in words
 
@@ -219,7 +219,7 @@ def test_every_value_of_an_image_is_shown_with_its_scale(save, page_of, tools):
     figure = page_of(save(nwbridge.Images("Summary", (image,), made_from="x")).out).figure("Images")
     drawing = figure.one("svg", class_="picture")
     assert np.abs(tools.png(drawing.one("image").attributes["href"]) - grey(values, *limits(drawing))).max() <= 1
-    assert "30 × 12 pixels of 2 × 2 µm" in figure.text
+    assert "12 × 30 pixels of 2 × 2 µm" in figure.text
     assert "Scale bar: 10 µm" in drawing.attributes["aria-label"]
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from pynwb import NWBHDF5IO, NWBFile
-from pynwb.ophys import ImageSegmentation, OpticalChannel
+from pynwb.ophys import ImageSegmentation, OpticalChannel, TwoPhotonSeries
 from scipy.optimize import linear_sum_assignment
 
 import nwbridge
@@ -216,7 +216,12 @@ def test_scores_every_data_set_of_the_truth_and_their_mean(tmp_path):
     assert [row["combined"] for row in scored.rows] == pytest.approx([2 / 3, 0, 1 / 3])
     told = [finding.message for finding in scored.findings]
     assert told[0] == "RESULT has no 01.00: scored as if nothing had been found there"
-    assert told[1] == "TRUTH has no 02.00: not scored"
+    assert told[1:] == ["TRUTH has no 02.00: not scored"]
+    empty = submission(tmp_path / "e.json", **{"00_00": [], "01_00": []})
+    assert [finding.message for finding in score(truth, empty).findings] == [
+        "RESULT of 00.00 has no region: the scores are 0",
+        "RESULT of 01.00 has no region: the scores are 0",
+    ]
     assert one(truth, result, dataset="00.00")["precision"] == 1
 
 
@@ -318,7 +323,7 @@ def test_warns_of_regions_outside_of_the_image(tmp_path):
 # NWB files
 
 
-def nwb(path, spacing=(0.5e-6, 0.5e-6), **tables):
+def nwb(path, spacing=(0.5e-6, 0.5e-6), frames=None, **tables):
     """An NWB file as pynwb alone writes it, with a segmentation for each table of masks."""
     file = NWBFile("made up", str(uuid.uuid4()), datetime(2020, 1, 31, tzinfo=UTC), session_id=path.stem)
     plane = file.create_imaging_plane(
@@ -333,6 +338,9 @@ def nwb(path, spacing=(0.5e-6, 0.5e-6), **tables):
         grid_spacing=spacing,
         grid_spacing_unit="meters",
     )
+    if frames is not None:
+        movie = TwoPhotonSeries(name="Movie", data=frames, imaging_plane=plane, unit="n.a.", rate=10.0)
+        file.add_acquisition(movie)
     masks = ImageSegmentation()
     if tables:
         file.create_processing_module("ophys", "regions").add(masks)
@@ -466,6 +474,18 @@ def test_warns_of_a_mask_outside_of_the_truth_s_image(tmp_path):
     result = nwb(tmp_path / "r.nwb", Cells=("pixel_mask", masks, ()))
     told = [finding.message for finding in score(example(tmp_path), result).findings]
     assert told[0] == "1 of 2 regions of RESULT have pixels outside of the image of 40 rows and 52 columns"
+
+
+def test_a_mask_outside_of_its_own_movie_is_told_of_and_not_exported(tmp_path):
+    masks = [table_of(square(4, 4)), table_of(square(4, 900))]
+    path = nwb(tmp_path / "r.nwb", frames=np.zeros((3, 52, 40), np.uint16), Cells=("pixel_mask", masks, ()))
+    words = "pixels outside of the frames in 1 of 2 regions of Cells, the first at row 4, column 900: Movie has 40 rows"
+    for pair, where in (((example(tmp_path), path), "RESULT"), ((path, example(tmp_path / "b")), "TRUTH")):
+        told = [finding.message for finding in score(*pair).findings]
+        assert f"{where}: {words} and 52 columns" in told
+    with pytest.raises(BadSource, match=words):
+        nwbridge.export("neurofinder", path, tmp_path / "s.json")
+    assert not (tmp_path / "s.json").exists()
 
 
 def test_warns_where_the_images_differ(tmp_path):

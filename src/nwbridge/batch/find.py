@@ -56,6 +56,7 @@ class Search:
     beside: list[str] = field(default_factory=list)  # files that may be part of a recording that failed
     nwb: list[str] = field(default_factory=list)  # files that are NWB already
     links: list[str] = field(default_factory=list)  # links that were not followed
+    nothing: dict[str, list[str]] = field(default_factory=dict)  # what steps work on -> files that have none of it
 
     def relative(self, path: Path) -> str:
         """Return a path as it is named in results."""
@@ -123,6 +124,8 @@ class Search:
         for one in answer.get("recordings", ()):
             if "error" in one:
                 self.fail(claim.path, one["name"], one["error"], one["message"], claim)
+            elif "nothing" in one:
+                self.nothing.setdefault(one["nothing"], []).append(claim.path)
             else:
                 self.recordings.append({"path": claim.path, "fallback": claim.fallback, **one})
 

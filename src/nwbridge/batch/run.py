@@ -107,11 +107,11 @@ def convert_all(
     executor = _executor(dask, workers or processors.few())
     try:
         _describe(search, executor, shared | {"metadata": content}, tell)
-        left_out = leave_out(search) if steps else None
+        left_out = leave_out(search) if steps else []
         found = jobs(search.without_parts(), shared)
         if not found and not search.failed:
-            raise NotRecognized(left_out or _nothing(search))
-        notes = (*refuse_unmatched(content, search, found), *filter(None, [left_out]))
+            raise NotRecognized("; ".join(left_out) or _nothing(search))
+        notes = (*refuse_unmatched(content, search, found), *left_out)
         if dry_run:
             return replace(result(search, out, [*map(planned, found), *failures(search)], ()), notes=notes)
         shared["threads"] = threads or (1 if dask else None)  # what else a Dask worker does, we do not know

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from nwbridge.batch.find import NWB, Search
@@ -13,8 +13,8 @@ STORE = "steps of processing read NWB in HDF5 (.nwb) only: give it so"
 DAMAGED = "it is no NWB file in HDF5, or a damaged one: get it again where it came from"
 
 
-def leave_out(search: Search) -> str | None:
-    """Refuse files that look like NWB and cannot be read; say which recordings are none, and are left out."""
+def leave_out(search: Search) -> list[str]:
+    """Refuse files that look like NWB and cannot be read; say what is left out: what is no NWB, or has nothing fit."""
     for name in search.nwb:
         search.fail(name, None, BadOption.__name__, STORE)
     damaged = [name for name in search.unknown if name.lower().endswith(".nwb")]
@@ -24,12 +24,20 @@ def leave_out(search: Search) -> str | None:
     search.unknown = [name for name in search.unknown if name not in damaged]
     found = _recordings(search)
     search.unknown = [name for name in search.unknown if not any(_lies_in(name, path) for path in found)]
+    notes = [
+        f"{', '.join(sorted(names)[:FEW])}{_more(names)} {'has' if len(names) == 1 else 'have'} no {kind}, and "
+        f"{'is' if len(names) == 1 else 'are'} left out"
+        for kind, names in search.nothing.items()
+    ]
     if not found:
-        return None
+        return notes
     told = ", ".join(f"{path} ({source})" for path, source in list(found.items())[:FEW])
-    more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
     which = "is no NWB, and left out" if len(found) == 1 else "are no NWB, and left out"
-    return f"{told}{more} {which}: convert with nwbridge batch ROOT NWB, then process NWB"
+    return [*notes, f"{told}{_more(found)} {which}: convert with nwbridge batch ROOT NWB, then process NWB"]
+
+
+def _more(names: Collection[str]) -> str:
+    return f" and {len(names) - FEW} more" if len(names) > FEW else ""
 
 
 def _recordings(search: Search) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nwbridge import metadata
-from nwbridge.choosing import choose, made_by, pick, place_of
+from nwbridge.choosing import check_for, choose, lacks, made_by, pick_first, place_of
 from nwbridge.conversion import convert
 from nwbridge.dandi import gate
 from nwbridge.description import Reading, named, read_each
@@ -127,11 +127,13 @@ def _described(reading: Reading, given: metadata.Metadata, options: Values, shar
 
 
 def _of_steps(reading: Reading, shared: Mapping[str, Any]) -> Values:
-    """Return what is said of a file that steps are run on: one that the first of them cannot take is refused."""
+    """Return what is said of a file that steps are run on, or what it has none of, which the first of them takes."""
     session = reading.session
     chosen = choose(shared["steps"], shared["options"], installed())
+    if nothing := lacks(session, chosen[0].processor):
+        return {"nothing": nothing}
     (path,) = session.files
-    pick(session.elements, chosen[0].processor, path, shared["series"])
+    pick_first(session, chosen[0].processor, path, shared["series"])
     return {
         "source": reading.match.source.name,
         "plugin": ", ".join(dict.fromkeys(step.plugin.label for step in chosen)),
@@ -151,9 +153,8 @@ def _of_steps(reading: Reading, shared: Mapping[str, Any]) -> Values:
 def _refused(session: Session, archive: str | None) -> str:
     """Return why an archive refuses a session."""
     try:
-        if archive is not None:
-            gate.check_session(session)
-    except BadMetadata as error:
+        check_for(archive, session)
+    except (BadMetadata, MissingMetadata) as error:
         return str(error)
     return ""
 

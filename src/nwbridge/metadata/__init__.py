@@ -8,7 +8,7 @@ from nwbridge.metadata.layers import overlay
 from nwbridge.metadata.measured import contradicted
 from nwbridge.metadata.origins import UNKNOWN, Field, answered, fields
 from nwbridge.metadata.recordings import for_path, for_subject, how_to_read, unmatched
-from nwbridge.metadata.settings import from_settings, override
+from nwbridge.metadata.settings import from_settings, override, settings_of
 from nwbridge.metadata.tables import load_table
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "overlay",
     "override",
     "schema",
+    "settings_of",
     "unmatched",
     "unmentioned",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nwbridge.errors import BadMetadata
@@ -30,6 +30,23 @@ def from_settings(settings: Iterable[str]) -> Metadata:
             raise BadMetadata(f"--set {setting}: expected KEY=VALUE, as in --set 'Subject.species=Mus musculus'")
         _put(content, key.strip().split("."), value.strip(), form, f"--set {key.strip()}")
     return check(content, "--set")
+
+
+def settings_of(content: Metadata) -> list[str]:
+    """Return the words that give the same values one at a time; of several entries of a list, nothing can."""
+    return [setting for group in GROUPS if group in content for setting in _words(group, content[group])]
+
+
+def _words(key: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _words(f"{key}.{name}", inner)
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        yield from _words(key, value[0]) if len(value) == 1 else ()
+    elif isinstance(value, list) and all(isinstance(one, int | float) for one in value):
+        yield f"{key}={','.join(map(str, value))}"
+    else:
+        yield from (f"{key}={one}" for one in (value if isinstance(value, list) else [value]))
 
 
 def _put(content: dict[str, Any], path: list[str], value: str, form: Mapping[str, Any], where: str) -> None:

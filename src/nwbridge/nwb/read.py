@@ -21,6 +21,7 @@ from nwbridge.model.session import SOURCES
 from nwbridge.model.steps import STEPS
 from nwbridge.nwb.build import TEXTS, UNKNOWN_NOTE, UNKNOWN_START, UNKNOWN_START_NOTE
 from nwbridge.nwb.localizations import is_localizations, localizations_of
+from nwbridge.nwb.outside import outside
 from nwbridge.nwb.steps import steps_of
 from nwbridge.nwb.stored import Stored, elements, reason, text
 from nwbridge.nwb.uncarried import uncarried
@@ -69,7 +70,7 @@ def _session(stored: Stored) -> Session:
         files=(path,),
         notes=notes,
         steps=steps_of(file),
-        findings=tuple(uncarried(stored)),
+        findings=(*uncarried(stored), *outside(path, rows_first=stored.rows_first)),
         origins=origins,
         **_texts(file),
     )

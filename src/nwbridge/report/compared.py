@@ -131,7 +131,7 @@ def _pane(
 ) -> Markup:
     shown = picture(values, sheet.detail.compared, limits=limits)
     identity = sheet.show(key, shown)
-    label = f"{title}: {movie.name}, {values.shape[1]} by {values.shape[0]} pixels."
+    label = f"{title}: {movie.name}, {values.shape[0]} by {values.shape[1]} pixels."
     return pane(shown, title, label, identity=identity, pixel_um=movie.plane.pixel_um, under=under or None)
 
 

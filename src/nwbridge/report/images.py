@@ -24,11 +24,11 @@ def images_figure(images: Images, sheet: Sheet) -> Figure:
         drawn = image_picture(image, sheet.detail.side)
         identity = sheet.show(f"{images.name} {image.name}", drawn)
         rows, columns = image.data.shape[:2]
-        size = f"{number(columns, 6)} × {number(rows, 6)} pixels"
+        size = f"{number(rows, 6)} × {number(columns, 6)} pixels"
         if image.pixel_um:
-            size += f" of {number(image.pixel_um[1], 4)} × {number(image.pixel_um[0], 4)} µm"
+            size += f" of {number(image.pixel_um[0], 4)} × {number(image.pixel_um[1], 4)} µm"
         under = f"{sentence(image.description)} {size}. {contrast(drawn)}".strip()
-        label = f"Image {image.name} of {images.name}, {columns} by {rows} pixels."
+        label = f"Image {image.name} of {images.name}, {rows} by {columns} pixels."
         panes.append(pane(drawn, image.name, label, identity=identity, pixel_um=image.pixel_um, under=under))
     words = sentence(images.description)
     if len(shown) < len(images.images):

@@ -1,4 +1,4 @@
-"""Figures of localizations: how densely they lie, beside the widefield image, and how bright and certain they are."""
+"""Figures of localizations: how densely they lie, beside a picture of the field; how bright and certain they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Field:
     wide: float
     tall: float
     unit_um: float | None  # micrometres in one of these units
-    widefield: tuple[str, str | None, Picture] | None = None  # words, id where it is in the page, picture
+    beside: tuple[str, str | None, Picture] | None = None  # its own name, id where it is in the page, picture
 
 
 @panels.register
@@ -70,23 +70,13 @@ def _rendering(table: Localizations, sheet: Sheet) -> Figure:
     panes = [
         pane(shown, "How densely they lie", label, identity=sheet.show(table.name, shown), pixel_um=pixel, under=under)
     ]
-    if field.widefield is not None:
-        words, identity, wide = field.widefield
+    if field.beside is not None:
+        words, identity, wide = field.beside
         across = None if field.unit_um is None else (field.tall * field.unit_um / wide.shape[0],) * 2
         again = identity is not None
-        identity = identity or sheet.show(f"{table.name} widefield", wide)
-        label = f"Widefield: {words}, of the same field."
-        panes.append(
-            pane(
-                wide,
-                f"Widefield: {words}",
-                label,
-                identity=identity,
-                pixel_um=across,
-                under=contrast(wide),
-                reuse=again,
-            )
-        )
+        identity = identity or sheet.show(f"{table.name} beside", wide)
+        label = f"{words}, of the same field."
+        panes.append(pane(wide, words, label, identity=identity, pixel_um=across, under=contrast(wide), reuse=again))
     text = f"{count(known, 'localization')}"
     text += f", {number(known - inside, 9)} of them outside the field shown" if inside < known else ""
     text += f", {number(len(table) - known, 9)} more without a place" if known < len(table) else ""
@@ -119,20 +109,22 @@ def _of_movie(table: Localizations, unit: float, sheet: Sheet) -> Field | None:
         known, pixel = sheet.shown.get(f"{movie.name} mean"), movie.plane.pixel_um
         if known and pixel and table.found_in in (None, movie.name):
             rows, columns = movie.data.shape[1:3]
-            shown = (f"mean of {movie.name}", known[0], known[1])
+            shown = (f"Mean of {movie.name}", known[0], known[1])
             return Field(0.0, 0.0, columns * pixel[1] / unit, rows * pixel[0] / unit, unit, shown)
     return None
 
 
 def _of_image(unit: float, sheet: Sheet) -> Field | None:
-    for images in sheet.of(Images):
+    """Return the field of an image; one that a step rendered comes after those that were recorded."""
+    made = {name for step in sheet.session.steps for name in step.made}
+    for images in sorted(sheet.of(Images), key=lambda one: one.name in made):
         for image in images.images:
             if image.pixel_um and len(image.data.shape) == 2 and "super" not in images.name.lower():
                 values, factor = strips(image.data, sheet.detail.side)
                 small, (rows, columns) = picture(values, max(values.shape)), image.data.shape
                 shown = Picture(small.url, (rows, columns), factor, small.limits)
                 wide, tall = columns * image.pixel_um[1] / unit, rows * image.pixel_um[0] / unit
-                return Field(0.0, 0.0, wide, tall, unit, (image.name, None, shown))
+                return Field(0.0, 0.0, wide, tall, unit, (f"{images.name}: {image.name}", None, shown))
     return None
 
 

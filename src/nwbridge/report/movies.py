@@ -57,7 +57,7 @@ def _pane(movie: Movie, kind: str, sheet: Sheet, *, named: bool) -> Markup:
     shown = picture(values, sheet.detail.side, highest=kind == "maximum")
     identity = sheet.show(f"{movie.name} {kind}", shown)
     title = f"{kind.capitalize()}{f' of {movie.name}' if named else ''}"
-    label = f"{kind.capitalize()} projection of {movie.name}, {values.shape[1]} by {values.shape[0]} pixels."
+    label = f"{kind.capitalize()} projection of {movie.name}, {values.shape[0]} by {values.shape[1]} pixels."
     pixel = movie.plane.pixel_um
     return pane(shown, title, label, identity=identity, pixel_um=pixel, under=contrast(shown))
 
@@ -66,10 +66,10 @@ def _words(movie: Movie, sheet: Sheet) -> str:
     """Say what was looked at, how large the field is and how time runs."""
     frames, rows, columns, *planes = movie.data.shape
     found = sheet.projection(movie)
-    words = f"{number(columns, 6)} × {number(rows, 6)} pixels"
+    words = f"{number(rows, 6)} × {number(columns, 6)} pixels (row × column)"
     if movie.plane.pixel_um:
         tall, wide = movie.plane.pixel_um[0] * rows, movie.plane.pixel_um[1] * columns
-        words += f" ({number(wide)} × {number(tall)} µm)"
+        words += f", {number(tall)} × {number(wide)} µm"
     else:
         words += ", whose size in µm is not known"
     words += f", {count(frames, 'frame')}, {_clock(movie)}. Drawn from {found.words}."

@@ -24,7 +24,7 @@ from nwbridge.report.sheet import Sheet, panels, tracks
 from nwbridge.report.thumbs import thumb
 from nwbridge.report.traces import said
 from nwbridge.report.tracks import Line, Ticks, Track
-from nwbridge.results import summaries
+from nwbridge.results import reworded, summaries
 
 UNSEEN = "Neither drawn nor checked"
 MOST, TRACKS = 40, 60  # figures of a recording, and lines of the one over time
@@ -85,7 +85,7 @@ def _store(path: Path, *, check: bool) -> Drawn:
         except MissingDependency as error:
             found, check = [Finding("warning", str(error), "install it to have Zarr stores checked")], False
     return Drawn(
-        findings=tuple(vars(finding) for finding in found),
+        findings=tuple(vars(finding) for finding in reworded(found)),
         figures=el("p", words, class_="note"),
         file_bytes=_size(path),
         done="Checked, not drawn" if check else UNSEEN,
@@ -128,7 +128,7 @@ def _drawn(session: Session, path: Path, detail: Detail, prefix: str, name: str,
         else (),
         elements=summaries(session.elements),
         fields=tuple(vars(entry) for entry in metadata.fields(session, {})),
-        findings=tuple(vars(finding) for finding in _findings(session, path, check=check)),
+        findings=tuple(vars(finding) for finding in reworded(_findings(session, path, check=check))),
         facts=_facts(path),
         file_bytes=_size(path),
         array_bytes=sum(array.nbytes for array in lazy_arrays(session.elements)),

@@ -57,9 +57,9 @@ def rendering(images: Images, image: Image, sheet: Sheet) -> Figure:
     first = _view(image.name, image, identity, shown)
     views = [first, *_others(first, images, sheet)]
     panes = [_whole(view, again=view is not first) for view in views]
-    words = f"{sentence(image.description)} {number(first.shape[1], 6)} × {number(first.shape[0], 6)} pixels"
+    words = f"{sentence(image.description)} {number(first.shape[0], 6)} × {number(first.shape[1], 6)} pixels"
     if first.pixel_um != (1.0, 1.0):
-        words += f" of {number(first.pixel_um[1] * 1000)} × {number(first.pixel_um[0] * 1000)} nm"
+        words += f" of {number(first.pixel_um[0] * 1000)} × {number(first.pixel_um[1] * 1000)} nm"
     words += f", made from {images.made_from}."
     if shown.factor > 1:
         panes += _closer(views, values, images.name, sheet)
@@ -79,7 +79,7 @@ def _view(title: str, image: Image, identity: str, shown: Picture) -> View:
 
 
 def _others(first: View, images: Images, sheet: Sheet) -> Iterator[View]:
-    """Yield pictures of the same field that the page shows: super-resolution images before widefield ones."""
+    """Yield pictures of the same field that the page shows: the finest first."""
     found = [*_of_images(images, sheet), *_of_movies(sheet)]
     alike = [view for view in found if np.allclose(view.field, first.field, rtol=ALIKE)]
     yield from sorted(alike, key=lambda view: view.pixel_um[0])[:OTHERS]
@@ -105,7 +105,7 @@ def _of_movies(sheet: Sheet) -> Iterator[View]:
 
 def _whole(view: View, *, again: bool) -> Markup:
     rows, columns = view.shape
-    label = f"{view.title}, {columns} by {rows} pixels."
+    label = f"{view.title}, {rows} by {columns} pixels."
     pixel = None if view.pixel_um == (1.0, 1.0) else view.pixel_um
     under = contrast(view.shown)
     return pane(view.shown, view.title, label, identity=view.identity, pixel_um=pixel, under=under, reuse=again)
@@ -128,5 +128,5 @@ def _closer(views: list[View], values: Floats, name: str, sheet: Sheet) -> Itera
         shown = picture(part, max(part.shape))
         identity = sheet.show(f"{name} {view.title} closer", shown)
         pixel = None if view.pixel_um == (1.0, 1.0) else view.pixel_um
-        label = f"{view.title}, {part.shape[1]} by {part.shape[0]} pixels of it."
+        label = f"{view.title}, {part.shape[0]} by {part.shape[1]} pixels of it."
         yield pane(shown, f"{view.title}, closer", label, identity=identity, pixel_um=pixel, under=contrast(shown))

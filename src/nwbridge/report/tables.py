@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from nwbridge.model import Column, Events, Intervals, LazyArray, Parameters, Table, Units
 from nwbridge.report.charts import plot_figure
-from nwbridge.report.figures import WIDTH, Figure, bounds_of, line_path
+from nwbridge.report.figures import HEIGHT, WIDTH, Figure, bounds_of, line_path
 from nwbridge.report.markup import Markup, count, el, number, sentence
 from nwbridge.report.sampling import Floats
 from nwbridge.report.sheet import Sheet, column_values, panels, tracks
@@ -21,6 +22,7 @@ MADE = 40  # values of parameters that a step made
 CURVE = (8, 20_000)  # rows of a table that is drawn as a curve
 UNITS, KINDS = 24, 24  # rows of ticks
 MARKS = 200  # of a row, at least
+_LEVEL = re.compile(r"held against (\d+)/([1-9]\d*)")
 WORDS = 60  # characters of a cell
 
 
@@ -112,12 +114,30 @@ def _curve(table: Table) -> Figure | None:
     bounds = bounds_of(np.concatenate(ys), np.concatenate(ys))
     place = (x - x[0]) / (x[-1] - x[0]) * WIDTH
     paths = [line_path(y, y, place, bounds) for y in ys]
+    level = _LEVEL.search(others[-1].description or "")
+    held = int(level[1]) / int(level[2]) if level is not None else None
+    if held is not None and bounds[0] <= held <= bounds[1]:
+        paths.insert(0, f"M0 {HEIGHT * (bounds[1] - held) / (bounds[1] - bounds[0]):.4g}H{WIDTH}")
     words = f"{sentence(table.description)} Drawn: {others[-1].name}"
     words += f"; grey: {', '.join(column.name for column in others[:-1])}." if len(ys) > 1 else "."
+    if level is not None and held is not None:
+        words += f" Level line: {level[1]}/{level[2]}{_crossing(first, x, ys[-1], held)}."
     axes = ((_with_unit(first), (float(x[0]), float(x[-1]))), (_with_unit(others[-1]), bounds))
     numbers = dict(zip((column.name for column in (first, *others)), (x, *ys), strict=True))
     found = plot_figure("Curve", words.strip(), paths[-1], *axes, numbers, behind="".join(paths[:-1]))
     return replace(found, name=table.name)
+
+
+def _crossing(column: Column, x: Floats, y: Floats, level: float) -> str:
+    """Say where a curve first falls below a level, between its points; of a frequency in 1/nm, to how many nm."""
+    below = np.flatnonzero(y < level)
+    if not len(below) or not below[0]:
+        return ", which the curve does not cross from above"
+    place = below[0]
+    at = float(x[place - 1] + (x[place] - x[place - 1]) * (y[place - 1] - level) / (y[place - 1] - y[place]))
+    _, inverse, unit = (column.unit or "").partition("1/")
+    length = f", a resolution of {number(1 / at, 4)} {unit}" if inverse and at > 0 else ""
+    return f", which the curve falls below at {number(at)} {column.unit or ''}".rstrip() + length
 
 
 def _is_plain(column: Column, kinds: str) -> bool:

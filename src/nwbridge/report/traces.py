@@ -146,6 +146,12 @@ def _name(chain: Chain, several: list[Chain]) -> str:
     return chain.words if len(alike) == 1 else f"{chain.words} ({chain.source.name})"
 
 
+def _kind(traces: Traces, segmentation: Segmentation) -> str:
+    """Return what traces are, and which where the regions have several of a kind."""
+    alike = sum(one.kind == traces.kind for one in segmentation.traces)
+    return NAMES[traces.kind] if alike == 1 else f"{NAMES[traces.kind]} ({traces.name})"
+
+
 def id_of(segmentation: Segmentation, row: int) -> int:
     """Return the number by which the file calls a region."""
     regions = segmentation.regions
@@ -165,7 +171,7 @@ def _lines(
     if chain.over is not None:
         behind = _of_kind(segmentation, chain.source, rows, points, "")
         kinds[0] = [
-            replace(one, under=replace(two, label=NAMES[chain.source.kind]))
+            replace(one, under=replace(two, label=_kind(chain.source, segmentation)))
             for one, two in zip(kinds[0], behind, strict=True)
         ]
     found: list[Line] = []
@@ -183,7 +189,7 @@ def _of_kind(
     samples = traces.data.shape[1]
     if samples * traces.data.dtype.itemsize > LONGEST:
         raise BadSource(f"the traces {traces.name} are too long to be drawn")
-    each, kind, found = pieces(samples, points), NAMES[traces.kind], []
+    each, kind, found = pieces(samples, points), _kind(traces, segmentation), []
     with traces.data.open() as reader:
         for row in rows.tolist():
             values = np.asarray(reader[row : row + 1])[0]

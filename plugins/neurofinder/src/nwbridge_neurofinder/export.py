@@ -28,6 +28,8 @@ def make(sessions: tuple[Session, ...], options: ExportOptions) -> bytes:
     found: dict[str, Regions] = {}
     for session in sessions:
         regions = of_session(session, choice)
+        if regions.findings:
+            raise BadSource(f"{session.id}: {regions.findings[0].message}; a submission cannot hold them")
         name = options.dataset or str(regions.name)
         if name in found:
             raise BadOption(f"two of the recordings are {name}: give one of them, or export each by itself")

@@ -123,7 +123,8 @@ def of_session(session: Session, choice: Choice) -> Regions:
     kept = [choice.rejected or one != "rejected" for one in status]
     pixels = tuple(one for one, keep in zip(_masks(cells, choice.above, session), kept, strict=True) if keep)
     left_out = len(kept) - sum(kept)
-    return Regions(short(session.id), pixels, cells.image_shape, cells.plane.pixel_um, left_out)
+    doubts = tuple(one for one in session.findings if one.check == "masks" and f" {cells.name}," in one.message)
+    return Regions(short(session.id), pixels, cells.image_shape, cells.plane.pixel_um, left_out, doubts)
 
 
 def _chosen(session: Session, choice: Choice) -> Segmentation:

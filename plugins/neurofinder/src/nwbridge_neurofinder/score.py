@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +44,7 @@ def score(truth: Path, result: Path, options: ScoreOptions) -> Scores:
     threshold, why = _threshold(pairs[0][1], options.threshold)
     rows = []
     for name, mine, others in pairs:
-        findings += [*mine.findings, *others.findings, *_doubts(mine, others)]
+        findings += _doubts(mine, others, name if len(pairs) > 1 else None)
         rows.append({"dataset": name} | scores(mine.pixels, others.pixels, threshold, options.match))
     if len(rows) > 1:
         rows.append({"dataset": "mean"} | {key: float(np.mean([row[key] for row in rows])) for key in FIVE})
@@ -128,14 +128,20 @@ def _all_of(
     if more := [name for name in result if name not in truth]:
         findings.append(Finding("hint", f"TRUTH has no {', '.join(more)}: not scored", check="neurofinder"))
     for name, regions in truth.items():
-        yield name, regions, result.get(name, Regions(name, ()))
+        yield name, regions, result.get(name, Regions(None, ()))
 
 
-def _doubts(truth: Regions, result: Regions) -> Iterator[Finding]:
-    """Yield what makes a comparison doubtful: regions without pixels or outside of the image, another image."""
+def _doubts(truth: Regions, result: Regions, name: str | None) -> Iterator[Finding]:
+    """Yield what makes a comparison doubtful: regions without pixels or outside of the image, another image.
+
+    `name` is the data set's, where there are several.
+    """
     shape = truth.image_shape or result.image_shape
-    for where, regions in (("TRUTH", truth), ("RESULT", result)):
-        if not regions.pixels:
+    of = f" of {name}" if name else ""
+    for where, regions in ((f"TRUTH{of}", truth), (f"RESULT{of}", result)):
+        for one in regions.findings:  # those on JSON name the file
+            yield replace(one, message=f"{where}: {one.message}") if one.check == "masks" else one
+        if not regions.pixels and (regions.name or not name):  # one that is not there has been told of
             yield Finding("warning", f"{where} has no region: the scores are 0", check="neurofinder")
         if empty := sum(not len(pixels) for pixels in regions.pixels):
             text = f"{empty} of {len(regions.pixels)} regions of {where} have no pixel: they count, and match nothing"
@@ -143,10 +149,10 @@ def _doubts(truth: Regions, result: Regions) -> Iterator[Finding]:
         low, high = (0, 0), shape or (math.inf, math.inf)
         if outside := sum(bool(((p < low) | (p >= high)).any()) for p in regions.pixels):
             text = f"{outside} of {len(regions.pixels)} regions of {where} have pixels outside of the image"
-            of = f" of {shape[0]} rows and {shape[1]} columns" if shape else ""
+            size = f" of {shape[0]} rows and {shape[1]} columns" if shape else ""
             advice = "make sure that both are of one recording, row first; outside pixels count as they are"
-            yield Finding("warning", text + of, advice, check="neurofinder")
+            yield Finding("warning", text + size, advice, check="neurofinder")
     if truth.image_shape and result.image_shape and truth.image_shape != result.image_shape:
         both = f"{truth.image_shape} in TRUTH, {result.image_shape} in RESULT"
         advice = "make sure that both are of one recording, uncropped"
-        yield Finding("warning", f"the images differ: (rows, columns) are {both}", advice, check="neurofinder")
+        yield Finding("warning", f"the images{of} differ: (rows, columns) are {both}", advice, check="neurofinder")
