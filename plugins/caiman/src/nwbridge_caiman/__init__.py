@@ -1,7 +1,9 @@
-"""Source: results of CaImAn (CNMF, CNMF-E, OnACID) as its HDF5 files hold them."""
+"""Source and export: results of CaImAn (CNMF, CNMF-E, OnACID) as its HDF5 files hold them."""
 
 import nwbridge
+from nwbridge_caiman.choosing import ExportOptions
 from nwbridge_caiman.example import example
+from nwbridge_caiman.export import TITLE, make
 from nwbridge_caiman.layout import Options, describe, detect
 
 
@@ -11,4 +13,10 @@ def register_sources() -> list[nwbridge.Source]:
     return [nwbridge.Source("caiman", "CaImAn results (HDF5)", detect, describe, example, Options)]
 
 
-__all__ = ["Options", "describe", "detect", "example", "register_sources"]
+@nwbridge.hookimpl
+def register_exports() -> list[nwbridge.Export]:
+    """Offer the one export."""
+    return [nwbridge.Export("caiman", TITLE, make, ExportOptions)]
+
+
+__all__ = ["Options", "describe", "detect", "example", "register_exports", "register_sources"]

@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from nwbridge_caiman.saving import put
+
 ROWS, COLUMNS, FRAMES = 30, 44, 80
 CENTRES = ((8, 10), (11, 14), (20, 33), (24, 6))
 PARAMETERS: dict[str, dict[str, object]] = {
@@ -34,16 +36,6 @@ def example(folder: Path) -> Path:
             put(file.require_group("estimates"), name, value)
         sparse(file.create_group("estimates/A"), footprints())
     return path
-
-
-def put(group: h5py.Group, name: str, value: object) -> None:
-    """Store a value as CaImAn does: None as a word, text as an attribute, anything else as a data set."""
-    if value is None:
-        group[name] = b"NoneType"
-    elif isinstance(value, str):
-        group.attrs[name] = value
-    else:
-        group[name] = value
 
 
 def sparse(group: h5py.Group, matrix: npt.NDArray[np.float64]) -> None:

@@ -93,6 +93,11 @@ def describe(path: Path, options: Options) -> Session:
         raise BadSource(f"{path.name} cannot be read as HDF5 ({reason}): it is damaged or of another kind") from error
 
 
+def session_in(name: str, file: h5py.File, content: bytes) -> Session:
+    """Describe an open file that is still in memory, and of which `content` are the bytes."""
+    return _session(Results(Path(name), file, content=content), Options())
+
+
 def _any_dataset(path: Path) -> str:
     """Return the name of a data set with values, which `arrays.from_hdf5` wants; links are not followed."""
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Results:
     file: h5py.File
     findings: list[Finding] = field(default_factory=list)  # what was noticed on the way
     left: list[str] = field(default_factory=list)  # what is not carried: names and sizes
+    content: bytes | None = field(default=None, repr=False)  # of a file that is still in memory
 
     def bad(self, name: str, words: str) -> BadSource:
         """Return the error that says what is wrong with a member."""
@@ -83,11 +85,11 @@ class Results:
 
     def lazy(self, shape: tuple[int, ...], dtype: npt.DTypeLike, read: Read) -> LazyArray:
         """Return an array whose entries `start` to `stop` are ``read(file, start, stop)``."""
-        path = self.path
+        path, content = self.path, self.content
 
         @contextmanager
         def open_results() -> Iterator[Reader]:
-            with h5py.File(path, "r") as file:
+            with h5py.File(path if content is None else BytesIO(content), "r") as file:
                 yield _Block(file, read, shape[0])
 
         return LazyArray(shape, np.dtype(dtype), open_results)
