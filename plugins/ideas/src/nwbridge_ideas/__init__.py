@@ -1,7 +1,8 @@
-"""Source: Inscopix .isxd files, and the outputs of the CaImAn tool on the IDEAS platform."""
+"""Source and export: Inscopix .isxd files, and the outputs of the CaImAn tool on the IDEAS platform."""
 
 import nwbridge
 from nwbridge_ideas.example import example
+from nwbridge_ideas.export import TITLE, ExportOptions, make
 from nwbridge_ideas.layout import Options, describe, detect
 
 
@@ -12,4 +13,10 @@ def register_sources() -> list[nwbridge.Source]:
     return [nwbridge.Source("ideas", title, detect, describe, example, Options)]
 
 
-__all__ = ["Options", "describe", "detect", "example", "register_sources"]
+@nwbridge.hookimpl
+def register_exports() -> list[nwbridge.Export]:
+    """Offer the one export."""
+    return [nwbridge.Export("isxd", TITLE, make, ExportOptions)]
+
+
+__all__ = ["Options", "describe", "detect", "example", "register_exports", "register_sources"]
