@@ -356,6 +356,7 @@ NOTHING = (Region(None), Region(None))
         ((cells(),), {"denoised": "x"}, "--denoised x: Cells has no traces of that name; it has denoised, raw, spikes"),
         ((cells(),), {"segmentation": "x"}, "--segmentation x: m1 has none of that name; it has Cells"),
         ((cells(),), {"rate": -1.0}, "--rate -1.0: expected frames a second, above 0"),
+        ((cells(traces("dn", "denoised", times=np.r_[0:29, np.inf])),), {}, "m1: dn has uneven times"),
         ((cells(regions=TWICE),), {}, "Cells: region 0 has a pixel twice"),
         ((Segmentation("Cells", NOTHING, None, Plane(), traces=USUAL),), {}, "Cells has no masks: they are not"),
         ((Segmentation("Cells", (), (5, 7), Plane()),), {}, "Cells has no region, and nothing says how many frames"),

@@ -296,6 +296,8 @@ FAR = np.r_[0:20, 1000:1020] * 0.1
         ((cells(traces(times=UNEVEN)),), {}, "m1: raw has uneven times, sample"),
         ((cells(traces(times=FAR)),), {}, "980 samples would be missing between 40; expected fewer gaps"),
         ((cells(traces(times=np.zeros(SAMPLES))),), {}, "m1: raw has times that do not grow"),
+        ((cells(traces(times=np.r_[0:39, np.nan])),), {}, "m1: raw has times that do not grow"),
+        ((cells(traces(times=np.r_[0:39, 1e300])),), {}, "m1: raw has times that do not grow"),
         (
             (Segmentation("Cells", (Region(None),) * 3, None, Plane(), traces=(traces(),)),),
             {},

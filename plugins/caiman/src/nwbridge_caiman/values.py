@@ -163,6 +163,8 @@ def rate_of(result: Result, given: float | None) -> float | None:
     times = read(clock.timestamps).astype(np.float64)
     if len(times) < 2:
         return result.cells.plane.rate_hz
+    if not np.isfinite(times).all():
+        times = np.zeros(len(times))  # which are no times either
     period = (times[-1] - times[0]) / (len(times) - 1)
     strays = np.abs(times - times[0] - period * np.arange(len(times)))
     if not (period > 0 and strays.max() <= EVEN * period):

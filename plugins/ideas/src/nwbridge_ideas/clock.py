@@ -14,6 +14,7 @@ from nwbridge_ideas.timing import REASONS
 EVEN = 0.1  # of a period: how far a time may lie from an even grid
 MICRO, NANO = 1_000_000, 1_000_000_000
 SMALL = 4000  # the vendor's library adds quotients of 64 bits: a start in µs and a period have to have one denominator
+MOST = 1 << 40  # periods between two samples; no recording has such a gap
 Spans = dict[str, list[tuple[int, int]]]
 
 
@@ -178,11 +179,12 @@ def _grid(
     label: str, times: npt.NDArray[np.float64], rate_hz: float | None, footer: dict[str, Any]
 ) -> tuple[Fraction, npt.NDArray[np.int64]]:
     """Return the period, and the number of each time on an even grid from the first on."""
-    steps = np.diff(times)
+    finite = bool(np.isfinite(times).all())
+    steps = np.diff(times) if finite else np.zeros(1)
     usual = float(np.median(steps)) if len(steps) else 0.0
-    if not len(steps) and rate_hz:
+    if not len(steps) and finite and rate_hz:
         return _period(rate_hz, footer), np.zeros(1, np.int64)
-    if not (np.isfinite(times).all() and usual > 0):
+    if not (usual > 0 and np.abs(steps).max() / usual < MOST):
         raise BadSource(f"{label} has times that do not grow; an .isxd file has an even rate, with gaps")
     index = np.concatenate([[0], np.cumsum(np.rint(steps / usual))]).astype(np.int64)
     stated = _period(rate_hz, footer) if rate_hz else None
