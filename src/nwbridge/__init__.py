@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from nwbridge.options import NoOptions as NoOptions
     from nwbridge.options import option as option
     from nwbridge.processing import process as process
+    from nwbridge.processing import process_series as process_series
     from nwbridge.results import Inspection as Inspection
     from nwbridge.results import Result as Result
     from nwbridge.running import progress as progress
@@ -119,7 +120,7 @@ _ROOMS = {
     ),
     "nwbridge.options": ("NoOptions", "option"),
     "nwbridge.results": ("Inspection", "Result"),
-    "nwbridge.processing": ("process",),
+    "nwbridge.processing": ("process", "process_series"),
     "nwbridge.running": ("progress", "threads"),
     "nwbridge.scoring": ("score",),
     "nwbridge.validation": ("validate",),

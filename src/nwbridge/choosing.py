@@ -87,6 +87,27 @@ def pick_first(session: Session, processor: Processor, path: Path, name: str | N
     return pick(session.elements, processor, path, name, passed=made, reasons=unreadable(session, processor))
 
 
+def pick_series(session: Session, processor: Processor, path: Path, name: str | None) -> tuple[Element, ...]:
+    """Return the elements of a file that the first step works on: one, or several that are named with commas between.
+
+    A name that an element has as a whole is that one's, whatever commas are in it.
+    """
+    if name is None or "," not in name or any(element.name == name for element in session.elements):
+        return (pick_first(session, processor, path, name),)
+    names = [one.strip() for one in name.split(",")]
+    if not all(names) or len({*names}) < len(names):
+        raise BadOption(f"--series {name}: expected names that differ, as in A,B")
+    return tuple(pick_first(session, processor, path, one) for one in names)
+
+
+def refuse_apart(chosen: Sequence[Chosen], what: str, advice: str) -> None:
+    """Refuse several movies where no step works on them together."""
+    if not any(step.processor.run_together for step in chosen):
+        steps = " and ".join(step.processor.name for step in chosen)
+        each = "work" if len(chosen) > 1 else "works"
+        raise BadOption(f"{what}: {steps} {each} on each movie by itself; {advice}")
+
+
 def lacks(session: Session, processor: Processor) -> str | None:
     """Return what a step works on and a file has none of, readable or not; None where there is something."""
     if any(isinstance(one, processor.takes) for one in session.elements) or unreadable(session, processor):
@@ -159,3 +180,8 @@ def made_by(chosen: Sequence[Chosen]) -> list[tuple[str, str]]:
     """Return the software that runs the steps, with versions."""
     plugins = ((step.plugin.distribution, step.plugin.version) for step in chosen)
     return list(dict.fromkeys((("nwbridge", __version__), *plugins)))
+
+
+def without_folder(value: Any) -> Any:
+    """Return a path's name: nobody else has the user's folders."""
+    return value.name if isinstance(value, Path) else value

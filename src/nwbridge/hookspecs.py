@@ -20,6 +20,8 @@ from nwbridge.options import NoOptions, flags
 
 API_VERSION = 1  # a plugin may set NWBRIDGE_API to the version it was written for
 
+Outcome = Sequence[Element | Finding]  # what a processor gives back: lazy results, computed as the writer asks
+
 _SHARED = ("source", "only", "metadata", "set", "first", "threads", "chunks", "compression", "json", "help")
 _WRITING = ("no_verify", "overwrite", "quiet", "for", "backend", "out")
 _PROCESSING = ("series", "light", "rows_first")
@@ -74,12 +76,14 @@ class Processor:
     name: str
     title: str
     takes: tuple[type, ...]  # types of element, one of which it works on
-    run: Callable[[tuple[Element, ...], Any], Sequence[Element | Finding]]  # lazy results, computed as the writer asks
+    run: Callable[[tuple[Element, ...], Any], Outcome]
     options: type = NoOptions
     beside: tuple[type, ...] = ()  # types of element that it looks at as well
+    # of several movies of a series at once: for each, in order, what `run` would get, and what `run` would return
+    run_together: Callable[[tuple[tuple[Element, ...], ...], Any], Sequence[Outcome]] | None = None
 
     def __post_init__(self) -> None:
-        _check(self, "run")
+        _check(self, "run", *(() if self.run_together is None else ("run_together",)))
         for field_ in ("takes", "beside"):
             kinds = getattr(self, field_)
             if not isinstance(kinds, tuple) or not all(isinstance(kind, type) for kind in kinds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from nwbridge.nwb.write import check_target
 
 @contextlib.contextmanager
 def folder_for(out: Path, root: Path | None, *, overwrite: bool) -> Iterator[None]:
-    """Make the folder of a file that the archive named, below `root`; remove it if nothing came of it."""
+    """Make the folder of a file that is named below `root`; remove what was made if nothing came of it."""
     if root is None:
         yield
         return
+    made = [place for place in (out.parent, *out.parent.parents) if not os.path.lexists(place)]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -26,7 +28,8 @@ def folder_for(out: Path, root: Path | None, *, overwrite: bool) -> Iterator[Non
         yield
     except BaseException:
         with contextlib.suppress(OSError):
-            out.parent.rmdir()
+            for place in made:
+                place.rmdir()
         raise
 
 

@@ -1,41 +1,45 @@
-"""The one path from an NWB file to an NWB file: copy, pick, run, add, fill, verify, validate, rename."""
+"""The one path from NWB files to NWB files: copy, pick, run, add, fill, verify, validate, rename."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nwbridge import chain
 from nwbridge.arrays.watched import watched
-from nwbridge.choosing import Chosen, check_for, choose, made_by, pick, pick_first, place_of
+from nwbridge.asked import (
+    Asked,
+    check_folder,
+    check_paths,
+    check_together,
+    pick_members,
+    places,
+    refuse_in_place,
+    script,
+)
+from nwbridge.chain import File, How, Member
+from nwbridge.choosing import Chosen, check_for, choose, made_by
 from nwbridge.dandi import gate
-from nwbridge.description import named, refuse_unwritable
-from nwbridge.draft import layout_for, named_after, threads_for
-from nwbridge.errors import BadOption, BadSource, InvalidOutput, PluginFault
-from nwbridge.landing import Clock, folder_for, same_file, silent
-from nwbridge.model import Element, Finding, Session, Step
-from nwbridge.model.session import SOURCES
-from nwbridge.model.steps import STEPS
+from nwbridge.description import named
+from nwbridge.draft import layout_for, threads_for
+from nwbridge.errors import BadOption, InvalidOutput
+from nwbridge.landing import Clock, folder_for, silent
+from nwbridge.model import Element, Finding, Session
 from nwbridge.nwb import namespaces
 from nwbridge.nwb import steps as history
 from nwbridge.nwb.chunks import Compression
-from nwbridge.nwb.copying import acquired_movies, copy, names_in, renew
-from nwbridge.nwb.endings import ZARR
-from nwbridge.nwb.extend import extend
+from nwbridge.nwb.copying import acquired_movies, copy, renew
 from nwbridge.nwb.made import made
 from nwbridge.nwb.read import read
-from nwbridge.nwb.source import detect
-from nwbridge.nwb.write import Progress, Written, check, check_target, part_file
-from nwbridge.outcomes import made_names, newest_last, origins, renamed, sorted_out, with_origin
+from nwbridge.nwb.write import Progress, check, check_target, part_files
+from nwbridge.outcomes import newest_last
 from nwbridge.plugins import Registry, call, installed
 from nwbridge.results import Result, reworded, summaries
-from nwbridge.running import running
+from nwbridge.running import about
 from nwbridge.validation import schema_errors, validate
-from nwbridge.version import __version__
 
 
 def process(
@@ -66,7 +70,8 @@ def process(
         out: the file to write, ending in ``.nwb``; with `archive` also the folder of a dandiset.
         steps: names of processors, as ``"register,denoise"`` or a list; each works on what the one before made.
         options: of the steps, by name; where several steps have an option of one name, as ``"step.name"``.
-        series: name of the element that the first step works on, where several would do.
+        series: name of the element that the first step works on, where several would do; as ``"A,B"`` several of
+            them in order, where a step works on several at once.
         light: leave out the acquired movies; the history names the file that has them, by identifier and SHA-256.
         rows_first: the acquired movies are stored (time, height, width), against the standard.
         threads: that compute and compress; as many as there are processors, at most 8, unless given.
@@ -82,199 +87,169 @@ def process(
         NwbridgeError: one of its kinds, with one line of what was found, expected and to be done; nothing is left of
             `out` then.
     """
-    clock = Clock()
+    how = (threads, chunks, compression, verify, overwrite, archive, progress, registry)
     path, out = named(path), named(out)
-    progress = progress or silent
-    registry = registry or installed()
-    chosen = choose(steps, options or {}, registry)
-    gate.check_archive(archive)
-    _check_paths(path, out)
     into_folder = archive is not None and not out.name.endswith(".nwb")
-    if not into_folder:
-        _refuse_in_place(path, out)
-        check_target(out, overwrite=overwrite)
-    layout_for(compression, chunks)
-    count = threads_for(threads)
-    for plugin in registry.plugins:
-        call(plugin, "loading its NWB namespaces", namespaces.load, plugin.namespaces)
-    session = read(path, rows_first=rows_first)
-    session = replace(session, elements=tuple(newest_last(session.elements, session.steps)))
-    history.refuse_others(path)
-    first = pick_first(session, chosen[0].processor, path, series)
-    check_for(archive, session)
-    root, out = (out, out / place_of(session, chosen)) if into_folder else (None, out)
-    _refuse_in_place(path, out)
-    script = _script(path, out, chosen, options or {}, series, light=light, rows_first=rows_first)
+    asked = Asked(steps, options, series, light, rows_first, *how)
+    (result,) = _processed(asked, [path], out, into_folder=into_folder)
+    return result
+
+
+def process_series(
+    paths: Sequence[Path | str], folder: Path | str, steps: str | Sequence[str], **arguments: Any
+) -> tuple[Result, ...]:
+    """Run steps of processing on several NWB files whose movies follow each other in time, as one series.
+
+    A step that can works on all of them at once, any other on each by itself. Each file becomes a new one of its own
+    name in `folder`, which is made if need be; where anything goes wrong, none does.
+
+    Args:
+        paths: NWB files in HDF5, in the order of the series.
+        folder: where the new files go; with ``archive="dandi"`` the folder of a dandiset, which names them.
+        steps: as for `process`; one of them at least works on several movies at once.
+        arguments: those of `process`; ``series`` names the element of that name in each file.
+
+    Raises:
+        NwbridgeError: as for `process`; nothing is left of any of the files then.
+    """
+    if isinstance(paths, Path | str) or not paths:
+        raise BadOption(f"the files of a series are {paths!r}; expected a list of paths")
+    folder = named(folder)
+    check_folder(folder)
+    return _processed(Asked(steps, **arguments), [named(path) for path in paths], folder, into_folder=True)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What will be written of what, known once the files have been looked into: an entry for each of them."""
+
+    paths: Sequence[Path]
+    sessions: Sequence[Session]
+    picked: Sequence[tuple[Element, ...]]  # what of each file belongs to the series
+    outs: Sequence[Path]
+    root: Path | None  # the folder below which `outs` are named, and are to have folders
+    script: str
+
+
+def _processed(asked: Asked, paths: Sequence[Path], out: Path, *, into_folder: bool) -> tuple[Result, ...]:
+    """Process files as one series: each becomes a file in the folder `out`, or the only one that file."""
+    clock = Clock()
+    registry, progress = asked.registry or installed(), asked.progress or silent
+    chosen = choose(asked.steps, asked.options or {}, registry)
+    plan = _planned(asked, chosen, registry, paths, out, into_folder=into_folder)
+    how = How(threads_for(asked.threads), asked.compression, asked.chunks, progress, clock)
     clock.lap("describe")
     with ExitStack() as stack:
-        fingerprints = stack.enter_context(watched([path]))
-        stack.enter_context(folder_for(out, root, overwrite=overwrite))
-        part = stack.enter_context(part_file(out, overwrite=overwrite))
-        progress("copying", 0, 1)
-        left = acquired_movies(path) if light else {}
-        emptied = copy(path, part, {*left.values(), history.PLACE})
-        renew(part, made_by(chosen), script)
+        fingerprints = stack.enter_context(watched(paths))
+        for one in plan.outs:
+            stack.enter_context(folder_for(one, plan.root, overwrite=asked.overwrite))
+        parts = stack.enter_context(part_files(plan.outs, overwrite=asked.overwrite))
+        files = [_begun(plan, number, part, chosen, asked) for number, part in enumerate(parts)]
         clock.lap("copy")
-        run = _Run(path, part, session, tuple(left), count, compression, chunks, progress, clock)
-        for number, step in enumerate(chosen):
-            element = first if number == 0 else pick(run.last, step.processor, path, None, chosen[number - 1])
-            run.do(step, element, last=number == len(chosen) - 1)
-        if verify:
-            for written in run.written:
-                check(part, written, count, progress)
+        chain.run(chosen, _members(files, plan.picked, progress), how)
+        if asked.verify:
+            for file in files:
+                _verify(file, how.threads)
             clock.lap("verify")
-        (found,) = fingerprints()
-        history.record_input(part, found.sha256, len(chosen))
-        history.describe_modules(part, run.steps[-len(chosen) :])
-        progress("validating", 0, 1)
-        findings = _validated(part, path, registry)
+        for file, found in zip(files, fingerprints(), strict=True):
+            _finish(file, found.sha256, registry)
         clock.lap("validate")
-        size = part.stat().st_size
         progress("done", 1, 1)
-    if archive is not None:
-        findings = gate.check(out, root, findings)
+    if asked.archive is not None:
+        for file, one in zip(files, plan.outs, strict=True):
+            file.checked = gate.check(one, plan.root, file.checked)
         clock.lap("gate")
     clock.total()
+    return tuple(_result(file, one, chosen, asked, clock) for file, one in zip(files, plan.outs, strict=True))
+
+
+def _planned(
+    asked: Asked, chosen: Sequence[Chosen], registry: Registry, paths: Sequence[Path], out: Path, *, into_folder: bool
+) -> _Plan:
+    """Look into the files and refuse what cannot be done, before anything is written."""
+    gate.check_archive(asked.archive)
+    check_paths(paths, out)
+    check_together(chosen, paths)
+    if not into_folder:
+        refuse_in_place(paths, [out])
+        check_target(out, overwrite=asked.overwrite)
+    layout_for(asked.compression, asked.chunks)
+    for plugin in registry.plugins:
+        call(plugin, "loading its NWB namespaces", namespaces.load, plugin.namespaces)
+    sessions, picked = [], []
+    for path in paths:
+        session = read(path, rows_first=asked.rows_first)
+        sessions.append(replace(session, elements=tuple(newest_last(session.elements, session.steps))))
+        history.refuse_others(path)
+        picked.append(pick_members(asked, chosen, sessions[-1], path, alone=len(paths) == 1))
+        check_for(asked.archive, session)
+    outs = places(paths, sessions, out, chosen, asked.archive) if into_folder else [out]
+    refuse_in_place(paths, outs)
+    words = script(asked, chosen, paths, outs[0].name if len(outs) == 1 else "OUT")
+    return _Plan(paths, sessions, picked, outs, out if into_folder else None, words)
+
+
+def _begun(plan: _Plan, number: int, part: Path, chosen: Sequence[Chosen], asked: Asked) -> File:
+    """Copy a file to its part file, as a file of its own."""
+    path, several, tell = plan.paths[number], len(plan.paths) > 1, asked.progress or silent
+    tell = about(tell, f"{path.name} ({number + 1} of {len(plan.paths)})") if several else tell
+    tell("copying", 0, 1)
+    left = acquired_movies(path) if asked.light else {}
+    emptied = copy(path, part, {*left.values(), history.PLACE})
+    renew(part, made_by(chosen), plan.script)
+    identity = made(path)
+    identifier = identity.identifier if identity else None
+    return File(path, part, plan.sessions[number], identifier, tuple(left), emptied, tell, several)
+
+
+def _members(files: Sequence[File], picked: Sequence[tuple[Element, ...]], progress: Progress) -> list[Member]:
+    """Return the series: what was picked of each file, in order."""
+    found = [(file, element) for file, elements in zip(files, picked, strict=True) for element in elements]
+    of_one_file = len(files) == 1 < len(found)
+    return [
+        Member(file, element, n, about(progress, f"{element.name} ({n} of {len(found)})") if of_one_file else file.tell)
+        for n, (file, element) in enumerate(found, 1)
+    ]
+
+
+def _verify(file: File, threads: int) -> None:
+    """Read back what was written."""
+    with file.blamed():
+        for written in file.written:
+            check(file.part, written, threads, file.tell)
+
+
+def _finish(file: File, sha256: str, registry: Registry) -> None:
+    """Complete the history of a part file with what was read, and validate it."""
+    history.record_input(file.part, sha256, len(file.fresh))
+    history.describe_modules(file.part, file.fresh)
+    file.steps = [replace(step, sha256=sha256) if step.sha256 is None else step for step in file.steps]
+    file.tell("validating", 0, 1)
+    with file.blamed():
+        file.checked = _validated(file.part, file.path, registry)
+    file.size = file.part.stat().st_size
+
+
+def _result(file: File, out: Path, chosen: Sequence[Chosen], asked: Asked, clock: Clock) -> Result:
+    worked_on: dict[str, list[str]] = {}
+    for step in file.fresh:  # of several movies of a file, each has its own
+        worked_on.setdefault(step.name, []).extend(step.made_from)
     return Result(
-        path=str(path),
+        path=str(file.path),
         out=str(out),
         source="nwb",
         plugin=", ".join(dict.fromkeys(step.plugin.label for step in chosen)),
-        evidence=" → ".join(f"{s.name} of {', '.join(s.made_from)}" for s in run.steps[-len(chosen) :]),
-        session_id=session.id,
-        elements=summaries(run.results),
+        evidence=" → ".join(f"{name} of {', '.join(dict.fromkeys(names))}" for name, names in worked_on.items()),
+        session_id=file.session.id,
+        elements=summaries(file.results),
         fields=(),
-        findings=reworded((*run.findings, *_of_light(left, emptied, path), *findings)),
-        verified=verify,
-        array_bytes=sum(written.nbytes for written in run.written),
-        file_bytes=size,
+        findings=reworded((*file.findings, *_of_light(file), *file.checked)),
+        verified=asked.verify,
+        array_bytes=sum(written.nbytes for written in file.written),
+        file_bytes=file.size,
         seconds=clock.laps,
-        steps=tuple(replace(s, sha256=found.sha256) if s.sha256 is None else s for s in run.steps),
+        steps=tuple(file.steps),
     )
-
-
-class _Run:
-    """The steps of one run on one part file: what grows is kept here."""
-
-    def __init__(
-        self,
-        path: Path,
-        part: Path,
-        session: Session,
-        left: tuple[str, ...],
-        threads: int,
-        compression: Compression,
-        chunks: tuple[int, int, int] | None,
-        progress: Progress,
-        clock: Clock,
-    ) -> None:
-        self._path, self._part, self._left = path, part, left
-        self._threads, self._compression, self._chunks = threads, compression, chunks
-        self._progress, self._clock = progress, clock
-        self._elements = {element.name: element for element in session.elements}
-        identity = made(path)
-        self._identifier = identity.identifier if identity else None
-        self.last: list[Element] = list(session.elements)  # what the next step may work on
-        self.results: list[Element] = []
-        self.findings: list[Finding] = []
-        self.steps: list[Step] = list(session.steps)
-        self.written: list[Written] = []
-
-    def do(self, step: Chosen, element: Element, *, last: bool) -> None:
-        """Run a step and write what it makes."""
-        kinds = (*step.processor.takes, *step.processor.beside)
-        beside = [e for e in self._elements.values() if e is not element and isinstance(e, kinds)]
-        doing = f"running {step.processor.name}"
-        with running(self._progress, self._threads):
-            self._progress(doing, 0, 1)
-            outcome = _run(step, doing, (element, *beside))
-            self._clock.lap(step.processor.name)
-            results, findings = sorted_out(outcome, f"{step.plugin.label}: {step.processor.name}")
-            taken = names_in(self._part) | {*self._left, SOURCES, STEPS}
-            results = [with_origin(result, (element, *beside)) for result in renamed(results, taken, self._elements)]
-            for result in results:
-                call(step.plugin, doing, refuse_unwritable, result, result.name)
-            self.steps.append(self._step(step, element, results))
-            new: list[Any] = [*results, history.table_of(self.steps)] if last else list(results)
-            layout = layout_for(self._compression, self._chunks)
-            with named_after(step.plugin):
-                self.written.append(extend(self._part, new, layout, self._threads, self._progress))
-            self._clock.lap("write")
-        self.findings += [*findings, *layout.findings]
-        made_names = {result.name for result in results}
-        fresh = {e.name: e for e in newest_last(read(self._part).elements, self.steps) if e.name in made_names}
-        self.results += results
-        self._elements |= fresh
-        self.last = list(fresh.values())
-
-    def _step(self, step: Chosen, element: Element, results: Sequence[Element]) -> Step:
-        return Step(
-            name=step.processor.name,
-            plugin=step.plugin.distribution,
-            version=step.plugin.version,
-            made_from=origins(results, element, self._elements),
-            made=tuple(made_names(results, self._elements)),
-            parameters={name: _without_folder(value) for name, value in asdict(step.options).items()},
-            host_version=__version__,
-            file=self._path.name,
-            identifier=self._identifier,
-            left_out=self._left,
-            time=datetime.now(UTC).replace(microsecond=0),
-        )
-
-
-def _run(step: Chosen, doing: str, elements: tuple[Element, ...]) -> Any:
-    """Call the processor; that memory did not suffice is nobody's fault."""
-    try:
-        return call(step.plugin, doing, step.processor.run, elements, step.options)
-    except PluginFault as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise BadSource(f"there is not enough memory for {doing}: close other programs") from error
-        raise
-
-
-def _check_paths(path: Path, out: Path) -> None:
-    if path.name.endswith(ZARR) or out.name.endswith(ZARR):
-        raise BadOption("nwbridge process reads and writes HDF5 (.nwb) only: give NWB in HDF5")
-    if not path.exists():
-        raise BadSource(f"{path} does not exist")
-    if path.is_dir():
-        raise BadSource(f"{path} is a folder; give one NWB file, or process all with nwbridge batch --process")
-    if detect(path) is None:
-        raise BadSource(f"{path.name} is no NWB file: turn it into one with nwbridge convert, then process that")
-
-
-def _refuse_in_place(path: Path, out: Path) -> None:
-    if same_file(out, path):
-        raise BadOption(f"{out} is the file that is read: choose another name; nothing is changed in place")
-
-
-def _script(
-    path: Path,
-    out: Path,
-    chosen: Sequence[Chosen],
-    options: Mapping[str, Any],
-    series: str | None,
-    *,
-    light: bool,
-    rows_first: bool,
-) -> str:
-    """Return the command without the user's folders."""
-    words = ["nwbridge", "process", ",".join(step.processor.name for step in chosen), path.name, out.name]
-    words += ["--series", series] if series else []
-    words += ["--light"] if light else []
-    words += ["--rows-first"] if rows_first else []
-    for key, value in options.items():
-        of, _, name = key.replace("-", "_").rpartition(".")
-        steps = [step for step in chosen if of in ("", step.processor.name.replace("-", "_"))]
-        parsed = next(getattr(step.options, name) for step in steps if hasattr(step.options, name))
-        words += [f"--{key.replace('_', '-')}", str(_without_folder(parsed if isinstance(parsed, Path) else value))]
-    return shlex.join(words)
-
-
-def _without_folder(value: Any) -> Any:
-    """Return a path's name: nobody else has the user's folders."""
-    return value.name if isinstance(value, Path) else value
 
 
 def _validated(part: Path, path: Path, registry: Registry) -> list[Finding]:
@@ -288,11 +263,13 @@ def _validated(part: Path, path: Path, registry: Registry) -> list[Finding]:
     return findings
 
 
-def _of_light(left: Mapping[str, str], emptied: Sequence[str], path: Path) -> Iterator[Finding]:
+def _of_light(file: File) -> Iterator[Finding]:
     """Say what is not in a light file, and where it is."""
-    if left:
-        text = f"left out: {', '.join(left)} (--light); the history names {path.name} by identifier and SHA-256"
+    if file.left:
+        text = (
+            f"left out: {', '.join(file.left)} (--light); the history names {file.path.name} by identifier and SHA-256"
+        )
         yield Finding("hint", text, "keep that file as well", check="process")
-    if emptied:
-        text = f"{', '.join(emptied)} stays without its values, because other objects refer to it"
+    if file.emptied:
+        text = f"{', '.join(file.emptied)} stays without its values, because other objects refer to it"
         yield Finding("hint", text, "nothing; the inspector warns of empty data there", check="process")

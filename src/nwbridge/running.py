@@ -23,6 +23,16 @@ def progress(doing: str, done: int, total: int) -> None:
         tell(doing, done, total)
 
 
+def about(tell: Tell, words: str) -> Tell:
+    """Return what tells the same, and says beside the phase which of several it is about."""
+
+    def told(doing: str, done: int, total: int) -> None:
+        phase, comma, detail = doing.partition(", ")
+        tell(f"{phase}, {words}" + (f": {detail}" if comma else ""), done, total)
+
+    return told
+
+
 def threads() -> int:
     """Return how many threads a processor may use: what the user said, or as many as processors, at most 8."""
     return _THREADS.get() or processors.few()

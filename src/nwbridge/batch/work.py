@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nwbridge import metadata
-from nwbridge.choosing import check_for, choose, lacks, made_by, pick_first, place_of
+from nwbridge.asked import Asked, pick_members
+from nwbridge.choosing import check_for, choose, lacks, made_by, place_of
 from nwbridge.conversion import convert
 from nwbridge.dandi import gate
 from nwbridge.description import Reading, named, read_each
@@ -133,7 +134,7 @@ def _of_steps(reading: Reading, shared: Mapping[str, Any]) -> Values:
     if nothing := lacks(session, chosen[0].processor):
         return {"nothing": nothing}
     (path,) = session.files
-    pick_first(session, chosen[0].processor, path, shared["series"])
+    pick_members(Asked(shared["steps"], series=shared["series"]), chosen, session, path, alone=True)
     return {
         "source": reading.match.source.name,
         "plugin": ", ".join(dict.fromkeys(step.plugin.label for step in chosen)),

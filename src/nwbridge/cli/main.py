@@ -88,6 +88,11 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         if offered.takes_names(command) or flags - known:
             offered.add_options(commands[command], command, words)
     arguments, unknown = parser.parse_known_args(words)
+    if unknown and not any(word.startswith("-") for word in unknown):
+        take = getattr(_module(arguments.command), "take_files", None) if arguments.command else None
+        if take is not None:
+            take(arguments, unknown)
+            return arguments
     if unknown:
         offered.refuse_unknown(arguments)
         said = f"there is no {unknown[0]}" if unknown[0].startswith("-") else _too_many(words, unknown[0])

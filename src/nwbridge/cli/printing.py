@@ -65,8 +65,10 @@ def told_at_once(findings: Sequence[Finding]) -> list[Finding]:
 
 def step_line(step: Step) -> str:
     """Return what a step of processing did, in a line."""
+    from nwbridge.model.steps import together
+
     chosen = ", ".join(f"{key} {value}" for key, value in step.parameters.items() if value is not None)
-    made = f"{', '.join(step.made_from)} → {', '.join(step.made)}"
+    made = f"{', '.join(step.made_from)}{together(step)} → {', '.join(step.made)}"
     return f"{step.name} ({step.plugin} {step.version}): {made}" + (f"; {chosen}" if chosen else "")
 
 

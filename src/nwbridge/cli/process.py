@@ -1,10 +1,11 @@
-"""`nwbridge process`: an NWB file goes in, a new one with results beside what was there comes out."""
+"""`nwbridge process`: NWB files go in, for each a new one with results beside what was there comes out."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from nwbridge.cli import reading
 from nwbridge.cli.exits import DONE, FINDINGS
@@ -23,9 +24,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", metavar="STEP[,STEP]", help="the steps, first to last; nwbridge process alone lists them"
     )
-    parser.add_argument("path", metavar="IN.nwb", help="the file to read, of any program; it stays as it is")
-    parser.add_argument("out", metavar="OUT.nwb", help="the file to write: all of IN.nwb, the results and the history")
-    parser.add_argument("--series", metavar="NAME", help="what the first step works on, where IN.nwb has several")
+    parser.add_argument(
+        "path",
+        metavar="IN.nwb",
+        nargs="+",
+        help="the file to read, of any program; it stays as it is. Several are a series for steps that take one",
+    )
+    parser.add_argument(
+        "out",
+        metavar="OUT.nwb",
+        help="the file to write: all of IN.nwb, the results and the history; of several, the folder for one of each",
+    )
+    parser.add_argument(
+        "--series",
+        metavar="NAME[,NAME]",
+        help="what the first step works on, where IN.nwb has several; several of one file as a series",
+    )
     parser.add_argument(
         "--light", action="store_true", help="leave out the acquired movies; the history names the file that has them"
     )
@@ -45,35 +59,45 @@ def add(parser: argparse.ArgumentParser) -> None:
     reading.add_storage(parser)
 
 
+def take_files(arguments: argparse.Namespace, more: Sequence[str]) -> None:
+    """Take the files that argparse left over because flags stand between them: OUT is the last one."""
+    files = [*arguments.path, arguments.out, *more]
+    arguments.path, arguments.out = files[:-1], files[-1]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Process and print what was made, of what, and what was found."""
-    from nwbridge.processing import process
+    from nwbridge.processing import process, process_series
 
     with bar(shown=not (arguments.quiet or arguments.json)) as progress:
-        result = process(
-            arguments.path,
-            arguments.out,
-            arguments.name,
-            options=options_in(arguments),
-            series=arguments.series,
-            light=arguments.light,
-            rows_first=arguments.rows_first,
-            threads=arguments.threads,
-            chunks=reading.chunks_of(arguments.chunks),
-            compression=arguments.compression,
-            verify=arguments.verify,
-            overwrite=arguments.overwrite,
-            archive=arguments.archive,
-            progress=progress,
-        )
-    if arguments.json:
-        print(json.dumps(result.as_json(), default=str))
-    else:
-        _print(result)
-    return DONE if result.ok else FINDINGS
+        how: dict[str, Any] = {
+            "options": options_in(arguments),
+            "series": arguments.series,
+            "light": arguments.light,
+            "rows_first": arguments.rows_first,
+            "threads": arguments.threads,
+            "chunks": reading.chunks_of(arguments.chunks),
+            "compression": arguments.compression,
+            "verify": arguments.verify,
+            "overwrite": arguments.overwrite,
+            "archive": arguments.archive,
+            "progress": progress,
+        }
+        if len(arguments.path) == 1:
+            results = [process(arguments.path[0], arguments.out, arguments.name, **how)]
+        else:
+            results = [*process_series(arguments.path, arguments.out, arguments.name, **how)]
+    for number, result in enumerate(results, 1):
+        if arguments.json:
+            print(json.dumps(result.as_json(), default=str))
+        else:
+            _print(result, f"[{number}/{len(results)}] {result.path}" if len(results) > 1 else "")
+    return DONE if all(result.ok for result in results) else FINDINGS
 
 
-def _print(result: Result) -> None:
+def _print(result: Result, head: str) -> None:
+    if head:
+        print(head)
     print(f"{result.evidence} ({result.plugin})")
     for element in result.elements:
         print("  " + element_line(element))

@@ -15,7 +15,7 @@ from pynwb import NWBFile
 
 from nwbridge.errors import BadSource
 from nwbridge.model import Column, Step, Table
-from nwbridge.model.steps import STEPS
+from nwbridge.model.steps import STEPS, Companion, together
 from nwbridge.nwb.stored import values_of
 
 PLACE = f"/analysis/{STEPS}"
@@ -36,7 +36,13 @@ _COLUMNS = {
     "input_sha256": "SHA-256 of that file, in hexadecimal",
     "left_out": "what that file holds and this one does not, as JSON",
     "time": "when it ran",
+    "together_with": (
+        "the other movies that it worked on at the same time, as JSON: of each the name of the NWB file that was read, "
+        "its identifier, the name of the movie, and its place in the series, from 1"
+    ),
 }
+_LATER = {"together_with"}  # columns that older files lack
+_NEEDED = set(_COLUMNS) - _LATER
 
 
 def table_of(steps: Sequence[Step]) -> Table:
@@ -63,6 +69,7 @@ def _row(step: Step) -> dict[str, str]:
         "input_sha256": step.sha256 or "",
         "left_out": _json(step.left_out),
         "time": step.time.isoformat() if step.time else "",
+        "together_with": _json(step.together_with),
     }
 
 
@@ -73,16 +80,16 @@ def _json(value: Any) -> str:
 def steps_of(file: NWBFile) -> tuple[Step, ...]:
     """Return the steps that a file states; () where it states none, or not in our words."""
     table = file.analysis.get(STEPS)
-    if table is None or not set(_COLUMNS) <= set(table.colnames):
+    if table is None or not set(table.colnames) >= _NEEDED:
         return ()
-    columns = {name: [str(text) for text in values_of(table[name].data)] for name in _COLUMNS}
+    columns = {name: [str(text) for text in values_of(table[name].data)] for name in _COLUMNS if name in table.colnames}
     return tuple(_step({name: texts[row] for name, texts in columns.items()}) for row in range(len(table.id)))
 
 
 def refuse_others(path: Path) -> None:
     """Raise BadSource where a file has something else of the table's name, which must not be replaced."""
     with h5py.File(path, "r") as file:
-        if PLACE in file and not (isinstance(file[PLACE], h5py.Group) and set(_COLUMNS) <= set(file[PLACE])):
+        if PLACE in file and not (isinstance(file[PLACE], h5py.Group) and set(file[PLACE]) >= _NEEDED):
             raise BadSource(f"{path.name} has a {PLACE} of another program, where the history belongs: rename it first")
 
 
@@ -100,6 +107,7 @@ def _step(row: dict[str, str]) -> Step:
         sha256=row["input_sha256"].strip() or None,
         left_out=tuple(json.loads(row["left_out"])),
         time=datetime.fromisoformat(row["time"]) if row["time"] else None,
+        together_with=tuple(Companion(*one) for one in json.loads(row.get("together_with") or "[]")),
     )
 
 
@@ -115,7 +123,7 @@ def describe_modules(part: Path, steps: Sequence[Step]) -> None:
     with h5py.File(part, "r+") as file:
         for step in steps:
             chosen = ", ".join(f"{key} {value}" for key, value in step.parameters.items() if value is not None)
-            words = f"{step.name} ({step.plugin} {step.version}) on {', '.join(step.made_from)}"
+            words = f"{step.name} ({step.plugin} {step.version}) on {', '.join(step.made_from)}{together(step)}"
             words += f": {chosen}" if chosen else ""
             for name in _modules_with(file, step.made):
                 module = file[f"processing/{name}"]

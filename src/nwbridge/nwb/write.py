@@ -109,22 +109,56 @@ def _taken(out: Path) -> CannotWrite:
 @contextmanager
 def part_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the path to write to; give it its final name if all went well, remove it if not."""
-    kind = backend.of(out)
-    part = _part_path(out, kind.suffix)
-    try:
-        remove_abandoned(out)
+    with part_files([out], overwrite=overwrite) as (part,):
         yield part
-        kind.sync(part)
-        if not kind.publish(part, out, overwrite=overwrite):
-            raise _taken(out)
-        _sync_folder(out.parent)
+
+
+@contextmanager
+def part_files(outs: Sequence[Path], *, overwrite: bool) -> Iterator[list[Path]]:
+    """Yield the paths to write to; give them all their final names if all went well, remove them all if not."""
+    kinds = [backend.of(out) for out in outs]
+    parts = [_part_path(out, kind.suffix) for out, kind in zip(outs, kinds, strict=True)]
+    try:
+        for out in outs:
+            remove_abandoned(out)
+        yield parts
+        for kind, part in zip(kinds, parts, strict=True):
+            kind.sync(part)
+        _publish(outs, parts, overwrite=overwrite)
+        for folder in dict.fromkeys(out.parent for out in outs):
+            _sync_folder(folder)
     except (OSError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "errno" not in str(error):
-            raise
-        raise _cannot_write(out, error) from error  # HDF5 says RuntimeError where a full disk stops it from closing
+            raise  # HDF5 says RuntimeError where a full disk stops it from closing
+        raise _cannot_write(outs[0] if len(outs) == 1 else outs[0].parent, error) from error
     finally:
-        with suppress(OSError):
-            kind.remove(part)
+        for kind, part in zip(kinds, parts, strict=True):
+            with suppress(OSError):
+                kind.remove(part)
+
+
+def _publish(outs: Sequence[Path], parts: Sequence[Path], *, overwrite: bool) -> None:
+    """Give finished files their names, all or none; what several replace is kept aside until the last has its name."""
+    kept: list[tuple[Path, Path]] = []
+    named: list[Path] = []
+    try:
+        for out, part in zip(outs, parts, strict=True):
+            kind = backend.of(out)
+            if overwrite and len(outs) > 1 and os.path.lexists(out):
+                aside = part.with_name(f"{part.name.removesuffix(f'.part{kind.suffix}')}.old{kind.suffix}")
+                out.rename(aside)
+                kept.append((aside, out))
+            if not kind.publish(part, out, overwrite=overwrite):
+                raise _taken(out)
+            named.append(out)
+    except BaseException:
+        for out in named:
+            backend.of(out).remove(out)
+        for aside, out in kept:
+            aside.rename(out)
+        raise
+    for aside, out in kept:
+        backend.of(out).remove(aside)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from nwbridge.report.markup import Markup, clean, count, el, number
 
 VALUES = 40  # parameters of a step that are shown
 TEXT = 120  # characters of one
+MOVIES = 8  # others that a step worked on at once, by name
 
 
 def history(steps: Sequence[Mapping[str, Any]], identity: str) -> Markup | None:
@@ -26,12 +27,24 @@ def history(steps: Sequence[Mapping[str, Any]], identity: str) -> Markup | None:
 
 def _step(step: Mapping[str, Any]) -> Markup:
     head = [el("b", _text(step.get("name"))), " made ", *_names(step.get("made"))]
-    head += [" from ", *_names(step.get("made_from"))]
+    head += [" from ", *_names(step.get("made_from")), *_together(step.get("together_with"))]
     plugin = " ".join(filter(None, (_text(step.get("plugin")), _text(step.get("version")))))
     host = f"nwbridge {_text(step['host_version'])}" if step.get("host_version") else ""
     when = _text(step.get("time"))[:19].replace("T", " ")
     by = " · ".join(filter(None, (plugin, host, f"{when} UTC" if when.count(":") == 2 else when)))
     return el("li", el("p", head), _parameters(step.get("parameters")), _read(step), el("p", by, class_="small"))
+
+
+def _together(found: Any) -> list[Any]:
+    """Return the other movies that the step worked on at once: each is its file, identifier, name and place."""
+    if not isinstance(found, list | tuple):
+        return []
+    known = [one for one in found if isinstance(one, list | tuple) and len(one) > 2]  # as in a line of JSON
+    if not known:
+        return []
+    named = [", ".join(f"{_text(one[2])} of {_text(one[0])}" for one in known[:MOVIES])]
+    named += [f" and {len(known) - MOVIES} more"] if len(known) > MOVIES else []
+    return [" together with ", *named]
 
 
 def _parameters(found: Any) -> Markup | None:

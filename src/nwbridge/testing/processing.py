@@ -117,14 +117,22 @@ class ProcessorContract:
             type(self)._ran = self._run_anew()  # type: ignore[attr-defined]
         return type(self)._ran  # type: ignore[attr-defined, no-any-return]
 
-    def _run_anew(self) -> tuple[Any, tuple[Element, ...], tuple[Finding, ...]]:
-        """Run the processor on the example."""
+    @property
+    def _options(self) -> Any:
+        return parse(self._processor.options, self.options, self._name)
+
+    def _given(self) -> tuple[Element, ...]:
+        """Return what the processor gets of the example: what it works on, and what lies beside."""
         elements = describe(self._once().path, source="nwb", registry=installed()).elements
         processor = self._processor
         element = pick(elements, processor, self._once().path, self.series)
         kinds = (*processor.takes, *processor.beside)
-        beside = [other for other in elements if other is not element and isinstance(other, kinds)]
-        returned = processor.run((element, *beside), parse(processor.options, self.options, processor.name))
+        return (element, *(other for other in elements if other is not element and isinstance(other, kinds)))
+
+    def _run_anew(self) -> tuple[Any, tuple[Element, ...], tuple[Finding, ...]]:
+        """Run the processor on the example."""
+        element, *beside = self._given()
+        returned = self._processor.run((element, *beside), self._options)
         assert isinstance(returned, Sequence), f"run returned a {type(returned).__name__}; expected a tuple"
         findings = tuple(one for one in returned if isinstance(one, Finding))
         return element, tuple(one for one in returned if not isinstance(one, Finding)), findings
@@ -165,6 +173,20 @@ class ProcessorContract:
         assert said == said_again
         for (name, array), again in zip(arrays_in(one).items(), arrays_in(other).values(), strict=True):
             np.testing.assert_array_equal(read_all(again), read_all(array), err_msg=name)
+
+    def test_gives_of_a_series_of_one_what_it_gives_alone(self) -> None:
+        """With one movie, `run_together` gives the elements, values and findings that `run` gives."""
+        if self._processor.run_together is None:
+            return
+        _, alone, said = self._run()
+        returned = self._processor.run_together((self._given(),), self._options)
+        assert isinstance(returned, Sequence), f"run_together returned a {type(returned).__name__}; expected a tuple"
+        assert len(returned) == 1, f"run_together returned results for {len(returned)} movies; expected them for 1"
+        together = [one for one in returned[0] if not isinstance(one, Finding)]
+        assert [self._lasting(made) for made in together] == [self._lasting(made) for made in alone]
+        assert tuple(one for one in returned[0] if isinstance(one, Finding)) == said
+        for (name, array), other in zip(arrays_in(alone).items(), arrays_in(together).values(), strict=True):
+            np.testing.assert_array_equal(read_all(other), read_all(array), err_msg=name)
 
     def test_gives_finite_values(self) -> None:
         """Where the input has numbers, images, movies, series and traces have numbers too."""
