@@ -129,10 +129,39 @@ def both(elements, options):
     return [*add(elements, Added()), *find(elements, Cells())]
 
 
+def share(series, options):
+    """Regions where the mean over all movies is brightest, the same for each, with traces of each one's frames."""
+    sums, count = 0, 0
+    for number, (movie, *_) in enumerate(series):
+        nwbridge.progress("averaging", number, len(series))
+        with movie.data.open() as reader:
+            for start in range(0, movie.data.shape[0], 8):
+                sums = sums + np.asarray(reader[start : start + 8], np.float64).sum(axis=0)
+        count += movie.data.shape[0]
+    order = np.argsort(-sums, axis=None, kind="stable")[: options.amount]
+    places = np.column_stack(np.unravel_index(order, sums.shape))
+    regions = tuple(Region(place[None]) for place in places)
+    return tuple(_shared(elements[0], regions, sums / count, len(series)) for elements in series)
+
+
+def _shared(movie, regions, mean, count):
+    clock = {"rate_hz": movie.rate_hz, "timestamps": movie.timestamps, "start_s": movie.start_s}
+    traces = Traces("Shared traces", means(movie.data, regions), made_from=movie.name, **clock)
+    cells = Segmentation("Shared", regions, mean.shape, movie.plane, traces=(traces,))
+    pictures = Images("Over all", (Image("mean", arrays.from_numpy(mean.astype(np.float32))),), made_from=movie.name)
+    return cells, pictures, Finding("hint", f"{count} movies were taken together", "nothing", check="share")
+
+
+def share_one(elements, options):
+    """The same, of a movie alone."""
+    return share((elements,), options)[0]
+
+
 ADD = Processor("add", "a brighter movie", (Movie,), add, Added)
 FIND = Processor("find", "regions", (Movie,), find, Cells)
 DOUBLE = Processor("double", "traces twice as high", (Segmentation,), double)
 BLINK = Processor("blink", "molecules", (Movie,), blink)
+SHARE = Processor("share", "regions that movies share", (Movie,), share_one, Cells, run_together=share)
 BOTH = Processor("both", "a brighter movie and regions", (Movie,), both)
 
 
@@ -141,7 +170,7 @@ def offering(*processors):
     return Registry((Plugin("made-up", "nwbridge-made-up", "1.5", processors=processors),))
 
 
-ALL = offering(ADD, FIND, DOUBLE, BLINK, BOTH)
+ALL = offering(ADD, FIND, DOUBLE, BLINK, BOTH, SHARE)
 
 
 def step(run, takes=(Movie,), name="one", **more):

@@ -56,6 +56,7 @@ def test_common_names_are_taken(name):
         (source, "describe"),
         (source, "example"),
         (processor, "run"),
+        (processor, "run_together"),
         (check, "run"),
         (score, "run"),
         (export, "make"),
@@ -100,6 +101,11 @@ def test_a_processor_takes_types_in_a_tuple(field, kinds):
 def test_a_processor_takes_something():
     with pytest.raises(PluginFault, match="Processor mine takes nothing; expected one type of element or more"):
         processor(takes=())
+
+
+def test_a_processor_need_not_work_on_several_at_once():
+    assert processor().run_together is None
+    assert processor(run_together=nothing).run_together is nothing
 
 
 def test_a_check_names_sources_in_a_tuple():

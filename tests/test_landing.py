@@ -26,6 +26,14 @@ def test_the_folder_goes_where_nothing_came_of_the_file(tmp_path, error):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_folders_that_were_made_go(tmp_path):
+    (tmp_path / "there").mkdir()
+    for out in ("there/x.nwb", "there/a/b/x.nwb"):
+        with pytest.raises(KeyError), folder_for(tmp_path / out, tmp_path, overwrite=False):
+            raise KeyError
+    assert [place.name for place in tmp_path.rglob("*")] == ["there"]
+
+
 def test_a_folder_with_other_files_stays(tmp_path):
     out = tmp_path / "sub-a" / "x.nwb"
     out.parent.mkdir()

@@ -4,7 +4,7 @@ import pytest
 
 import nwbridge
 from nwbridge import processors
-from nwbridge.running import running
+from nwbridge.running import about, running
 
 
 def test_outside_of_a_run_progress_is_for_nobody():
@@ -36,3 +36,11 @@ def test_a_run_that_fails_is_over():
     with pytest.raises(KeyError), running(lambda *words: None, 7):
         raise KeyError
     assert nwbridge.threads() == processors.few()
+
+
+def test_what_is_told_of_one_of_several_says_which_beside_the_phase():
+    told = []
+    tell = about(lambda *words: told.append(words), "b.nwb (2 of 3)")
+    tell("writing", 5, 10)
+    tell("training, loss 0.1, slowly", 1, 2)
+    assert told == [("writing, b.nwb (2 of 3)", 5, 10), ("training, b.nwb (2 of 3): loss 0.1, slowly", 1, 2)]

@@ -12,12 +12,12 @@ from nwbridge.cli import main
 from nwbridge.plugins import installed
 
 MOCK = """
-from steps import ADD, BLINK, DOUBLE, FIND
+from steps import ADD, BLINK, DOUBLE, FIND, SHARE
 import nwbridge
 
 @nwbridge.hookimpl
 def register_processors():
-    return [ADD, FIND, DOUBLE, BLINK]
+    return [ADD, FIND, DOUBLE, BLINK, SHARE]
 """
 
 
@@ -157,3 +157,67 @@ def test_help_lists_the_options_of_the_steps_that_are_named(tmp_path):
     )
     assert done.returncode == 0
     assert "STEP[,STEP]" in done.stdout
+
+
+@pytest.fixture
+def days(tmp_path):
+    """Two files of a movie each."""
+    return [with_regions(tmp_path / f"{name}.nwb") for name in ("one", "two")]
+
+
+def test_several_files_go_into_a_folder_each_with_its_results(nwbridge, days, tmp_path):
+    code, out, errors = nwbridge("process", "add,share", *days, "results", "--add.amount", "2", "--quiet")
+    assert (code, errors) == (0, "")
+    lines = out.splitlines()
+    assert [line for line in lines if line.startswith("[")] == [f"[1/2] {days[0]}", f"[2/2] {days[1]}"]
+    assert lines.count("add of TwoPhotonSeries → share of Brighter (nwbridge-made-up 1.5)") == 2
+    assert sum(line.startswith("verified") for line in lines) == 2
+    assert any("Brighter together with Brighter of two.nwb → Shared" in line for line in lines)
+    assert sorted(file.name for file in (tmp_path / "results").iterdir()) == ["one.nwb", "two.nwb"]
+
+
+@pytest.mark.parametrize("order", ["{0} {1} --quiet out", "{0} --quiet {1} out", "--quiet {0} --light {1} out"])
+def test_flags_may_stand_between_files(nwbridge, days, tmp_path, order):
+    code, _, errors = nwbridge("process", "share", *(word.format(*days) for word in order.split()))
+    assert (code, errors) == (0, "")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["one.nwb", "two.nwb"]
+
+
+def test_of_several_files_programs_get_a_line_of_json_each(nwbridge, days):
+    code, out, _ = nwbridge("process", "share", *days, "results", "--json")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [one["steps"][0]["together_with"] for one in told] == [
+        [["two.nwb", "its-identifier", "TwoPhotonSeries", 2]],
+        [["one.nwb", "its-identifier", "TwoPhotonSeries", 1]],
+    ]
+    _, out, _ = nwbridge("inspect", "results/two.nwb")
+    assert "TwoPhotonSeries together with TwoPhotonSeries of one.nwb → Shared" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("add", "{0}", "{1}", "out"),
+            "add works on each movie by itself; process all files of a folder with nwbridge batch",
+        ),
+        (("share", "{0}", "{0}", "out"), "would become one file"),
+        (("share", "{0}", "{1}"), "two.nwb exists already"),  # where the first would go
+        (("share", "{0}", "{1}", "{1}"), "two.nwb is no folder: of several files"),
+        (("share", "{0}", "{1}", "."), "is the file that is read: choose another folder"),
+        (("share", "{0}", "{1}", "out.nwb"), "out.nwb is no folder"),
+        (("share", "{0}", "absent.nwb", "out"), "absent.nwb does not exist"),
+        (("nothing", "{0}", "{1}", "out"), "there is no step nothing"),
+        (("share", "{0}", "out.nwb", "--series", "TwoPhotonSeries,X"), "--series X: one.nwb has TwoPhotonSeries"),
+    ],
+)
+def test_several_files_that_make_no_series_are_refused_in_one_line(nwbridge, days, tmp_path, words, message):
+    before = [sha256(path) for path in days]
+    names = sorted(file.name for file in tmp_path.iterdir())
+    code, _, errors = nwbridge("process", *(word.format(*days) for word in words), "--quiet")
+    assert code == 2
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+    assert [sha256(path) for path in days] == before

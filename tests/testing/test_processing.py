@@ -106,6 +106,37 @@ class TestGoodWithNeeds(ProcessorContract):
     needs = ("colorsys",)
 
 
+def scale_all(series, options):
+    """The movies of a series, each times a factor."""
+    return [scale(elements, options) for elements in series]
+
+
+class TestGoodTogether(ProcessorContract):
+    """Also for what works on several movies at once."""
+
+    processor = replace(GOOD, run_together=scale_all)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda series, options: scale_all(series, Scaled(3.0)),
+        lambda series, options: [],
+        lambda series, options: [*scale_all(series, options), ()],
+        lambda series, options: iter(scale_all(series, options)),
+        lambda series, options: [(*scale_all(series, options)[0], Finding("hint", "together", "nothing"))],
+        lambda series, options: [(replace(scale(series[0], options)[0], name="Other"),)],
+    ],
+    ids=["other values", "none", "too many", "an iterator", "another finding", "another name"],
+)
+def test_a_series_of_one_that_gives_something_else_fails_it(bad):
+    class Bad(Contract):
+        processor = replace(GOOD, run_together=bad)
+
+    with pytest.raises(AssertionError):
+        Bad().test_gives_of_a_series_of_one_what_it_gives_alone()
+
+
 def changing(change, parallel=True):
     """A processor whose blocks are changed."""
 
