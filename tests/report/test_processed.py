@@ -156,6 +156,20 @@ def test_the_history_says_what_ran_on_what(processed, movie, page_of):
     assert not list(page_of(before).all("section", class_="history"))
 
 
+def test_the_history_names_the_movies_that_were_taken_together(save, movie, page_of, tmp_path):
+    def both(series, options):
+        return [dim(elements, options) for elements in series]
+
+    together = Processor("both", "all at once", (Movie,), dim, Options, run_together=both)
+    path, other = Path(save(movie).out), tmp_path / "other.nwb"
+    other.write_bytes(path.read_bytes())
+    (out, _) = nwbridge.process_series([path, other], tmp_path / "out", "both", registry=offering(together))
+    (step,) = page_of(out.out).one("section", class_="history").all("li")
+    assert step.text.startswith(
+        "both made Dim, Measures, Settings from TwoPhotonSeries together with TwoPhotonSeries of other.nwb"
+    )
+
+
 def test_one_frame_stands_before_and_after_with_its_residual(processed, movie, page_of, tools):
     before, after = processed("dim", movie)
     figure = page_of(after).figure("Before and after")
