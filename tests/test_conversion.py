@@ -462,7 +462,7 @@ def test_two_runs_for_one_output_do_not_mix(long_recording, tmp_path):
 
 
 def test_a_part_file_of_a_living_run_is_left_alone_and_one_of_a_dead_run_removed(neurofinder, tmp_path):
-    from nwbridge.nwb.write import _HOST
+    from nwbridge.nwb.parts import _HOST
 
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait(timeout=60)

@@ -23,7 +23,8 @@ from nwbridge.nwb import backend as backends
 from nwbridge.nwb.backend import BackendName
 from nwbridge.nwb.chunks import Compression
 from nwbridge.nwb.endings import ZARR
-from nwbridge.nwb.write import Progress, check, check_target, part_file, record_sources, write
+from nwbridge.nwb.parts import check_target, part_file
+from nwbridge.nwb.write import Progress, check, record_sources, write
 from nwbridge.options import flags
 from nwbridge.plugins import Registry
 from nwbridge.results import Result, summaries

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nwbridge.errors import CannotWrite
-from nwbridge.nwb.write import check_target
+from nwbridge.nwb.parts import check_target
 
 
 @contextlib.contextmanager

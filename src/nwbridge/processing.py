@@ -33,8 +33,9 @@ from nwbridge.nwb import steps as history
 from nwbridge.nwb.chunks import Compression
 from nwbridge.nwb.copying import acquired_movies, copy, renew
 from nwbridge.nwb.made import made
+from nwbridge.nwb.parts import check_target, part_files
 from nwbridge.nwb.read import read
-from nwbridge.nwb.write import Progress, check, check_target, part_files
+from nwbridge.nwb.write import Progress, check
 from nwbridge.outcomes import newest_last
 from nwbridge.plugins import Registry, call, installed
 from nwbridge.results import Result, reworded, summaries

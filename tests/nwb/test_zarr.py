@@ -329,7 +329,7 @@ def test_a_recording_inside_the_output_is_not_overwritten(tmp_path, values):
 
 
 def test_what_dead_runs_left_is_removed_or_put_back(tmp_path, values):
-    from nwbridge.nwb.write import _HOST, remove_abandoned
+    from nwbridge.nwb.parts import _HOST, remove_abandoned
 
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait(timeout=60)

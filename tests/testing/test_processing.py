@@ -1,5 +1,6 @@
 """The contract passes processors that keep it, and fails one that breaks any part of it."""
 
+import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -216,6 +217,8 @@ class Helpless:
     factor: float = option(2.0, "")
 
 
+COUNT = itertools.count()
+
 BAD = [
     ("test_makes_something", {"run": lambda e, o: (Finding("hint", "a", "b"),)}),
     ("test_makes_something", {"run": lambda e, o: None}),
@@ -225,7 +228,7 @@ BAD = [
     ("test_gives_the_same_values_in_blocks_of_any_size", {"run": changing(lambda block: block[:3])}),
     ("test_gives_the_same_values_in_blocks_of_any_size", {"run": changing(lambda block: block.astype("f8"))}),
     ("test_gives_the_same_twice", {"run": random_noise}),
-    ("test_gives_the_same_twice", {"run": lambda e, o: (*scale(e, o), Finding("hint", str(object()), "nothing"))}),
+    ("test_gives_the_same_twice", {"run": lambda e, o: (*scale(e, o), Finding("hint", str(next(COUNT)), "nothing"))}),
     ("test_gives_finite_values", {"run": changing(lambda block: np.log(block * 0))}),
     ("test_keeps_frames_and_times", {"run": shorter}),
     ("test_keeps_frames_and_times", {"run": with_movie(rate_hz=3.0)}),

@@ -282,7 +282,7 @@ def _report(lines: Sequence[Line], out: Path, executor: Executor, tell: Tell) ->
 
 def _clean(out: Path) -> None:
     """Remove what killed processes of this machine left of an output."""
-    from nwbridge.nwb.write import remove_abandoned
+    from nwbridge.nwb.parts import remove_abandoned
 
     with suppress(OSError):
         remove_abandoned(out)
