@@ -17,7 +17,8 @@ def progress(doing: str, done: int, total: int) -> None:
     """Show how far long work is: ``progress("training, loss 0.012", 300, 1200)``; nothing happens outside of a run.
 
     Up to the first comma and blank stands the phase, which has one bar; what follows is shown beside it, and may
-    change. Both numbers count whatever the phase does, and `total` may be an estimate; of 1, only the words are shown.
+    change; where it ends in " left", as in "40 s left", no other time is reckoned. Both numbers count whatever the
+    phase does, and `total` may be an estimate; of 1, only the words are shown.
     """
     if (tell := _TELL.get()) is not None:
         tell(doing, done, total)

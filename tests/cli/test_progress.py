@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs the terminals that POSIX has")
 
 
-def shown(told):
+def shown(told, **environment):
     """Everything that a terminal is sent by a process that tells this."""
     import pty
     import termios
@@ -22,7 +22,7 @@ def shown(told):
     )
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
-    with subprocess.Popen([sys.executable, "-c", code], stderr=theirs) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stderr=theirs, env=os.environ | environment) as process:
         os.close(theirs)
         pieces = []
         try:
@@ -40,6 +40,16 @@ def test_a_phase_has_one_bar_whatever_is_said_beside_it():
     assert lines[0].startswith("training:   0%|")
     assert sum(line.startswith("training:   0%|") for line in lines) == 1  # a new bar starts there
     assert re.fullmatch(r"training:  50%\|.*\| 30/60 \[.*, loss 0.5, 4 s left\]", lines[-1])
+
+
+def test_the_time_that_is_left_is_told_once_as_the_step_tells_it():
+    lines = shown([("training, loss 0.9, 24 s left", 134, 200), ("training, loss 0.5, 20 s left", 150, 200)])
+    assert re.fullmatch(r"training:  75%\|.*\| 150/200 \[\d+:\d+, loss 0.5, 20 s left\]", lines[-1])
+
+
+def test_who_has_switched_bars_off_sees_none():
+    told = [("copying", 0, 1), ("copying, second", 1, 1), ("training, 4 s left", 30, 60), ("writing", 1, 8)]
+    assert shown(told, TQDM_DISABLE="1") == []
 
 
 def test_only_what_the_host_writes_and_reads_back_is_told_in_bytes():
