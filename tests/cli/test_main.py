@@ -34,6 +34,18 @@ def said(capsys, *words):
 
 
 @pytest.mark.parametrize(
+    ("stop", "line"),
+    [((), "nothing was written"), (("k.npz keeps the training",), "nothing was written; k.npz keeps the training")],
+)
+def test_an_interruption_tells_what_a_step_has_kept(capsys, monkeypatch, stop, line):
+    def interrupted(_):
+        raise KeyboardInterrupt(*stop)
+
+    monkeypatch.setattr("nwbridge.cli.convert.run", interrupted)
+    assert said(capsys, "convert", "a", "b.nwb") == (130, "", f"\nnwbridge: interrupted; {line}\n")
+
+
+@pytest.mark.parametrize(
     "words", [["--help"], ["convert", "--help"], ["--version"], ["convert"], ["convert", "--nope"]]
 )
 def test_help_and_wrong_words_import_neither_numpy_nor_pynwb(words):

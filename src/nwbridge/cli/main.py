@@ -142,6 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words_ = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"nwbridge: error: {words_} (a fault of nwbridge: report it with NWBRIDGE_TRACEBACK=1)", file=sys.stderr)
         return REFUSED
-    except KeyboardInterrupt:
-        print("\nnwbridge: interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        kept = f"; {stop}" if str(stop) else ""  # of a step that can go on
+        print(f"\nnwbridge: interrupted; nothing was written{kept}", file=sys.stderr)
         return INTERRUPTED

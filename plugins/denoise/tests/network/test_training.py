@@ -67,7 +67,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(movie, tmp_path):
         looks.append(network.share[0].item())
         return looks[-1]
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"kept keeps the training: the same command goes on from it"):
         learnt(movie, tmp_path / "kept", interrupted)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     resumed, after = learnt(movie, tmp_path / "kept")

@@ -72,6 +72,7 @@ class Training:
         except KeyboardInterrupt:
             if checkpoint is not None and self.step:
                 self.keep(checkpoint)
+                raise KeyboardInterrupt(f"{checkpoint} keeps the training: the same command goes on from it") from None
             raise
         self.average.load_state_dict(self.best)
         return self.average
