@@ -166,6 +166,25 @@ def test_saturated_values_are_counted():
     assert f"{share:.2%} of all values are 255" in said(run(movie(values), method="gaussian"), "warning")
 
 
+def test_values_at_the_most_that_a_camera_of_fewer_bits_gives_are_saturated():
+    values = np.clip(NOISY * 900, 0, 4095).astype(np.uint16)
+    share = np.count_nonzero(values == 4095) / values.size
+    warning = said(run(movie(values), method="gaussian"), "warning")
+    assert f"{share:.2%} of all values are 4095, the most that 12 bits hold: saturated" in warning
+
+
+@pytest.mark.parametrize("highest", [4094, 4096, 127])
+def test_values_at_no_limit_are_not_called_saturated(highest):
+    values = np.clip(NOISY * 900, 0, highest).astype(np.uint16)
+    assert not run(movie(values), method="gaussian").findings
+
+
+def test_one_value_at_a_camera_s_limit_is_chance():
+    values = np.clip(NOISY * 900, 0, 4000).astype(np.uint16)
+    values[7, 3, 4] = 4095
+    assert not run(movie(values), method="gaussian").findings
+
+
 def test_a_movie_of_one_frame_is_refused():
     with pytest.raises(BadSource, match=r"movie Movie has 1 frame; .* needs at least 8"):
         run(movie(NOISY[:1]))
