@@ -28,7 +28,8 @@ TIFF = "1_550Vx575H_FOV_30Hz_0.2power_00001_lowSNR_MC.tif"
 ZIP = "1_ZOOM1.3_550Vx575H_FOV_30Hz_80umdepth_dendrite_0.2power_1AMP.zip"
 FOLDER = "neurofinder.99.00"
 CHUNKS = {"default": None, "tiles": "64,128,128", "8 whole frames": "8,512,512", "1 whole frame": "1,512,512"}
-GROUPS = ("speed", "containers", "help", "reading", "systems", "report", "smlm", "events", "memory", "batch", "denoise")
+USUAL = ("speed", "containers", "help", "reading", "systems", "report", "smlm", "events")
+GROUPS = (*USUAL, "memory", "batch", "process", "denoise")
 SAMPLES = 8_000_000  # of each voltage in one Allen recording
 FIFTY = 50
 HEAD = "| run | wall s | CPU s | peak MB | file MB | {} |\n|---|---|---|---|---|---|"
@@ -261,6 +262,18 @@ def spikes(bench: Bench) -> list[str]:
     return [*events.table(middle), *events.real_table(found)]
 
 
+def processing(bench: Bench) -> list[str]:
+    """Process a movie, beside what the plugin costs alone."""
+    from benchmarks import processing
+
+    movie = bench.folder / "processed-from.nwb"
+    if not movie.exists():
+        code = "import sys; from pathlib import Path; from benchmarks.processing import make; make(Path(sys.argv[1]))"
+        subprocess.run([sys.executable, "-c", code, movie], check=True)
+    costs = interleaved(processing.cases(bench.nwbridge, movie, bench.folder), bench.runs)
+    return processing.table(bench.keep("process", costs))
+
+
 def denoising(bench: Bench) -> list[str]:
     """Denoise simulated movies whose truth is known; `python -m benchmarks.denoising` has more choices."""
     from benchmarks import denoising
@@ -292,7 +305,7 @@ def _arguments() -> argparse.Namespace:
         "--only",
         action="append",
         choices=GROUPS,
-        help="may be repeated; memory (4 × --size too), batch and denoise run only so",
+        help="may be repeated; memory (4 × --size too), batch, process and denoise run only so",
     )
     parser.add_argument("--peer", metavar="PYTHON", help="a Python with neuroconv[tiff] (default: this, if it has)")
     parser.add_argument("--folder", type=Path, help="for movies and files; kept (default: a temporary one, removed)")
@@ -322,12 +335,13 @@ def main() -> None:
         "smlm": rendering,
         "events": spikes,
         "batch": many,
+        "process": processing,
         "denoise": denoising,
     }
     try:
         about = machine(peer)
         print(f"Medians of {arguments.runs} interleaved runs of whole processes. {about}.\n", flush=True)
-        for group in arguments.only or GROUPS[:-3]:
+        for group in arguments.only or USUAL:
             print("\n".join(work[group](bench)), end="\n\n", flush=True)
         if arguments.json:
             found = {"machine": about, "frames": bench.count, "runs": bench.measured}

@@ -1,7 +1,8 @@
 """What a step costs by itself: `python -m benchmarks.processing IN.nwb COPY STEP [NAME=VALUE …]`.
 
 It copies the file plainly, runs the step's plugin, and computes every block of its results, in as many threads and
-blocks of the size that `nwbridge process` asks for. Nothing is written but the copy.
+blocks of the size that `nwbridge process` asks for. Nothing is written but the copy. `python -m benchmarks --only
+process` compares it with the command.
 """
 
 from __future__ import annotations
@@ -21,6 +22,22 @@ STEPS = {
     "denoise, local SVD": ("denoise", "method=svd"),
     "register": ("register",),
 }
+
+
+def make(path: Path) -> None:
+    """Write the movie: photon noise around a still image, which jitters by a pixel."""
+    import numpy as np
+    import tifffile
+
+    import nwbridge
+
+    random = np.random.default_rng(0)
+    image = random.gamma(2, 60, SHAPE[1:])
+    moved = (np.roll(image, random.integers(-1, 2, 2), (0, 1)) for _ in range(SHAPE[0]))
+    tiff = path.with_suffix(".tif")
+    tifffile.imwrite(tiff, np.stack([random.poisson(one).astype(np.uint16) for one in moved]))
+    options = {"rate": 30.0, "kind": "two-photon"}
+    nwbridge.convert(tiff, path, options=options, metadata={"Subject": {"species": "Mus musculus"}})
 
 
 def cases(nwbridge: Path, movie: Path, folder: Path) -> dict[str, Any]:
