@@ -47,6 +47,11 @@ def _middle(size: int) -> slice:
     return slice(start, min(size, start + WINDOW))
 
 
+def middle(frames: Frames) -> Frames:
+    """Return the middle of a large field of view, over all frames."""
+    return frames.view(0, len(frames), 1, (_middle(frames.shape[1]), _middle(frames.shape[2])))
+
+
 def split(frames: Frames) -> HeldOut:
     """Return the even and the odd frames of the last part of a movie, in the middle of its field of view."""
     count = len(frames) // 2 * 2

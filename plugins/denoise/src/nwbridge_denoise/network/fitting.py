@@ -14,14 +14,14 @@ import torch
 from nwbridge import BadOption, Finding
 from nwbridge_denoise import gaussian
 from nwbridge_denoise.frames import Frames
-from nwbridge_denoise.heldout import HeldOut, split
+from nwbridge_denoise.heldout import HeldOut, middle, split
 from nwbridge_denoise.method import Block, Fitted
 from nwbridge_denoise.network import weights
 from nwbridge_denoise.network.asked import LEVELS
 from nwbridge_denoise.network.guides import GUIDES, Guided
 from nwbridge_denoise.network.machine import Machine, choose, out_of_memory
 from nwbridge_denoise.network.pool import fill, normalisation
-from nwbridge_denoise.network.tiles import Compute, Tiles
+from nwbridge_denoise.network.tiles import OVERLAP, Compute, Tiles
 from nwbridge_denoise.network.training import Recipe, Training
 from nwbridge_denoise.network.unet import MOST_PARAMETERS, Architecture, UNet, build
 from nwbridge_denoise.options import Options
@@ -30,6 +30,7 @@ STEPS = 6000  # where neither steps nor seconds are given
 FEATURES, BATCH, LEARNING_RATE = 8, 4, 3e-3
 LOOKED_AT = 2**20  # values that are predicted to choose a checkpoint
 CONTEXT = 16  # pairs of frames before them
+LEVELLED_AT = 4  # places in a long movie where the brightness of what is predicted is compared
 ADVICE = "compare the held-out errors, or train on this recording"
 
 
@@ -128,7 +129,27 @@ def _trained(frames: Frames, held: HeldOut, options: Options, own: tuple[float, 
             f"memory ran out in training on patches of {options.patch}: give a smaller --patch, or fewer --features"
         ) from error
     told = {"patch": list(pool.patch), "mean": own[0], "scale": own[1], **started_from}
+    if options.loss == "l2":  # what L1 takes away is not an offset
+        told["levelled_by"] = _level(best, frames, own, machine)
     return _Ready(best, {**training.told(), **told})
+
+
+def _level(network: UNet, frames: Frames, own: tuple[float, float], machine: Machine) -> float:
+    """Move the last bias to where L2 would bring it in the end: as bright as what was given; return by how much.
+
+    A short training leaves it off, and off by a little of the scale may be a percent of the brightness.
+    """
+    tiles = _tiles(middle(frames), network, own, machine, per_pair=2)
+    time, given, found = tiles.time, [], []
+    for number in sorted({int((place + 0.5) / LEVELLED_AT * len(time.starts)) for place in range(LEVELLED_AT)}):
+        alone = (OVERLAP if number else 0, time.tile - (OVERLAP if number < len(time.starts) - 1 else 0))
+        start, stop = (min(max(0, time.starts[number] + part), time.size) for part in alone)
+        given.append(tiles.movie.frames.read(start, stop).ravel())
+        found.append(tiles.read(start, stop).ravel())
+    moved = float(np.mean(np.concatenate(given), dtype=np.float64) - np.mean(np.concatenate(found), dtype=np.float64))
+    with torch.no_grad():
+        network.out.bias += moved / own[1]
+    return moved
 
 
 def _architecture(options: Options) -> Architecture:
