@@ -28,7 +28,7 @@ def look_for(look: Look, denoise: Denoiser) -> Found:
     how = seeding(look)
     weights, traces, images = seeds.find(movie, grid, how, usable)
     if len(traces):
-        weights, traces = _refined(movie, grid, weights, traces, look, images.noise.ravel(), how, usable)
+        weights, traces = _refined(movie, grid, weights, traces, look, how, usable)
     if scale is not None:
         weights = weights * scale
     footprints, courses = to_unit_norm(look.to_pixels(weights, grid), look.to_frames(traces))
@@ -58,7 +58,6 @@ def _refined(
     weights: Array,
     traces: Array,
     look: Look,
-    noise: Array,
     how: Seeding,
     usable: npt.NDArray[np.bool_],
 ) -> tuple[Array, Array]:
@@ -75,7 +74,7 @@ def _refined(
         if not more or limit == 0:
             break
         left = clean - weights @ traces
-        extra, courses, _ = seeds.find(left, grid, replace(how, most=limit), usable, noise)
+        extra, courses, _ = seeds.find(left, grid, replace(how, most=limit), usable)
         if not len(courses):
             break
         weights, traces = np.concatenate([weights, extra], axis=1), np.concatenate([traces, courses])

@@ -35,14 +35,12 @@ def find(
     shape: tuple[int, int],
     how: Seeding,
     usable: npt.NDArray[np.bool_] | None = None,
-    noise: Array | None = None,
 ) -> tuple[Array, Array, Summary]:
     """Return footprints (pixel, component), traces (component, time), and the images that seeds were chosen by.
 
-    `movie` is (pixel, time). `usable` says which pixels may be seeds, `noise` what the filtered pixels' noise is, where
-    that is known from an earlier look.
+    `movie` is (pixel, time). `usable` says which pixels may be seeds.
     """
-    search = _Search(movie.copy(), shape, how, usable, noise)
+    search = _Search(movie.copy(), shape, how, usable)
     before = search.images
     footprints: list[Array] = []
     traces: list[Array] = []
@@ -73,13 +71,12 @@ class _Search:
         shape: tuple[int, int],
         how: Seeding,
         usable: npt.NDArray[np.bool_] | None,
-        noise: Array | None,
     ) -> None:
         self.movie, self.shape, self.how = movie, shape, how
         self.filter = filter_of(how, shape)
         self.filtered = np.asarray(self.filter @ movie, np.float32)
         self.filtered -= np.median(self.filtered, axis=1, keepdims=True)
-        self.noise = calm_noise(self.filtered) if noise is None else noise
+        self.noise = calm_noise(self.filtered)
         self.images = summary(self.filtered, shape, self.noise, how.gain)
         self.allowed = np.ones(shape, bool) if usable is None else usable.reshape(shape).copy()
         self.score = self._score(self.images.correlation, self.images.pnr)
