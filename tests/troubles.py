@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from typed import typed
 
 from nwbridge.plugins import installed
 
@@ -139,14 +140,12 @@ def start(site):
 
 
 @pytest.fixture
-def batch(start):
+def batch(site):
     """A function that runs `nwbridge batch` and returns exit code, standard output and errors."""
 
-    def run(*words, report=False, **more):
+    def run(*words, report=False):
         few = [] if {"--workers", "--dask"} & set(words) else ["--workers", "1"]
-        process = start(*words, *few, *([] if report else ["--no-report"]), **more)
-        out, errors = process.communicate(timeout=120)
-        return process.returncode, out, errors
+        return typed(["batch", *words, *few, *([] if report else ["--no-report"])], site)
 
     return run
 
