@@ -185,6 +185,18 @@ def test_a_movie_without_any_cell_gives_a_valid_file_that_says_so(tmp_path):
         assert len(io.read().processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"].id) == 0
 
 
+def test_dff_is_free_of_the_cameras_offset(two_photon, tmp_path):
+    """A movie with 500 added to every value, and an offset that says so, has the same ΔF/F."""
+    options = {"K": "5", "gSiz": "13"}
+    found = []
+    for name, more, offset in (("plain", 0, 0.0), ("added", 500, -500.0)):
+        path = write(tmp_path / f"{name}.nwb", two_photon.movie + np.uint16(more), "two-photon", offset=offset)
+        nwbridge.process(path, tmp_path / f"{name}_cells.nwb", "extract-cnmf", options=options)
+        with pynwb.NWBHDF5IO(tmp_path / f"{name}_cells.nwb", "r") as io:
+            found.append(io.read().processing["ophys"]["DfOverF"]["dff"].data[:])
+    assert np.median(found[1].max(axis=0) / found[0].max(axis=0)) == pytest.approx(1, rel=0.1)
+
+
 def test_a_rate_of_the_users_is_taken_and_said(one_photon, tmp_path):
     path = write(tmp_path / "one.nwb", one_photon.movie)
     found = nwbridge.process(path, tmp_path / "out.nwb", "extract-cnmf", options=ONE_PHOTON | {"fr": "20"})

@@ -72,6 +72,7 @@ def extract(
     parameters: Parameters,
     *,
     rate_hz: float | None = None,
+    dark: float = 0.0,
     tell: Tell = lambda doing, done, total: None,
 ) -> Extraction:
     """Find the cells of a movie, or of several of one field of view as if they were one after the other.
@@ -80,6 +81,7 @@ def extract(
         movies: arrays (time, row, column), or a `Movie`.
         parameters: what to run with.
         rate_hz: frames a second where `parameters.fr` is None; 30 where neither is known.
+        dark: the value of a pixel without light, which ΔF/F is to be free of.
         tell: called as ``tell(phase, done, in_all)``.
 
     Raises:
@@ -87,10 +89,10 @@ def extract(
     """
     if not isinstance(movies, Movie):
         movies = ArrayMovie.of([movies] if isinstance(movies, np.ndarray) else movies)
-    return _extracted(movies, parameters, parameters.fr or rate_hz or RATE, tell)
+    return _extracted(movies, parameters, parameters.fr or rate_hz or RATE, dark, tell)
 
 
-def _extracted(movie: Movie, parameters: Parameters, rate: float, tell: Tell) -> Extraction:
+def _extracted(movie: Movie, parameters: Parameters, rate: float, dark: float, tell: Tell) -> Extraction:
     notes: list[str] = []
     usable = _usable(movie, parameters, notes)
     shape = (movie.shape[1], movie.shape[2])
@@ -109,6 +111,8 @@ def _extracted(movie: Movie, parameters: Parameters, rate: float, tell: Tell) ->
         refined = replace(refined, state=_with_low_rank(refiner, state, found, parameters))
     if not len(refined.pieces):
         notes.append("no cell was found")
+    light = np.asarray(state.footprints.sum(axis=0), np.float32).reshape(-1, 1)
+    refined = replace(refined, below=refined.below - np.float32(dark) * light)
     return _finished(refiner, refined, pictures(found, shape), rate, notes)
 
 

@@ -37,7 +37,8 @@ def run_together(series: Sequence[tuple[Any, ...]], options: ExtractOptions) -> 
     try:
         opened = [(movie.data.shape, movie.data.dtype, movie.data.open) for movie in movies]
         with scratch(opened, lambda done, total: nwbridge.progress("reading frames", done, total)) as laid:
-            found = extract(laid, parameters, tell=nwbridge.progress)
+            dark = -movies[0].offset / movies[0].conversion
+            found = extract(laid, parameters, dark=dark, tell=nwbridge.progress)
             held, lengths = laid.held, laid.lengths
     except BadMovie as error:
         raise BadSource(f"{', '.join(movie.name for movie in movies)}: {error}") from error
@@ -64,6 +65,11 @@ def _check(movies: Sequence[Movie]) -> None:
         if movie.data.shape[1:] != first.data.shape[1:]:
             raise BadSource(
                 f"{movie.name} has frames of {_size(movie)}, {first.name} of {_size(first)}; expected one field of view"
+            )
+        if (movie.conversion, movie.offset) != (first.conversion, first.offset) or not movie.conversion:
+            raise BadSource(
+                f"values of {movie.name} count {movie.conversion:g} each from {movie.offset:g} on, those of {first.name} "
+                f"{first.conversion:g} from {first.offset:g}; expected one scale, not 0"
             )
 
 
