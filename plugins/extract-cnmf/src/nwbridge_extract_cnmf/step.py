@@ -68,7 +68,7 @@ def _check(movies: Sequence[Movie]) -> None:
             )
         if (movie.conversion, movie.offset) != (first.conversion, first.offset) or not movie.conversion:
             raise BadSource(
-                f"values of {movie.name} count {movie.conversion:g} each from {movie.offset:g} on, those of {first.name} "
+                f"values of {movie.name} count {movie.conversion:g} each from {movie.offset:g} on, of {first.name} "
                 f"{first.conversion:g} from {first.offset:g}; expected one scale, not 0"
             )
 
