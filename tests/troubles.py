@@ -140,12 +140,17 @@ def start(site):
 
 
 @pytest.fixture
-def batch(site):
+def batch(site, start):
     """A function that runs `nwbridge batch` and returns exit code, standard output and errors."""
 
     def run(*words, report=False):
         few = [] if {"--workers", "--dask"} & set(words) else ["--workers", "1"]
-        return typed(["batch", *words, *few, *([] if report else ["--no-report"])], site)
+        words = [*words, *few, *([] if report else ["--no-report"])]
+        if "--dask" not in words:  # its threads stay until the process ends
+            return typed(["batch", *words], site)
+        process = start(*words)
+        out, errors = process.communicate(timeout=120)
+        return process.returncode, out, errors
 
     return run
 
