@@ -94,7 +94,6 @@ def _columns(found: Extraction) -> Iterator[Column]:
 def _traces(
     found: Extraction, movie: nwbridge.Movie, part: slice, held: npt.NDArray[np.bool_]
 ) -> Iterator[nwbridge.Traces]:
-    clock: dict[str, Any] = {"rate_hz": movie.rate_hz, "timestamps": movie.timestamps, "start_s": movie.start_s}
     of = f"of {movie.name}"
     kinds = [
         ("raw", found.raw, "fluorescence", f"C + what is left {of} in a footprint without background and other cells"),
@@ -119,15 +118,18 @@ def _traces(
             continue
         data = np.array(values[:, part], np.float32)
         data[:, held[part]] = np.nan
-        yield nwbridge.Traces(name, arrays.from_numpy(data), kind, words, made_from=movie.name, **clock)  # type: ignore[arg-type]
+        yield nwbridge.Traces(name, arrays.from_numpy(data), kind, words, made_from=movie.name, **_clock(movie))  # type: ignore[arg-type]
+
+
+def _clock(movie: nwbridge.Movie) -> dict[str, Any]:
+    return {"rate_hz": movie.rate_hz, "timestamps": movie.timestamps, "start_s": movie.start_s}
 
 
 def _ground(found: Extraction, movie: nwbridge.Movie, part: slice) -> Segmentation:
-    clock: dict[str, Any] = {"rate_hz": movie.rate_hz, "timestamps": movie.timestamps, "start_s": movie.start_s}
     courses = np.ascontiguousarray(found.background_courses[:, part], np.float32)
     words = "f: courses of the background"
     trace = nwbridge.Traces(
-        "background", arrays.from_numpy(courses), "background", words, made_from=movie.name, **clock
+        "background", arrays.from_numpy(courses), "background", words, made_from=movie.name, **_clock(movie)
     )
     words = "b: the background is b · f, the sum of every mask times its trace"
     masks = _masks(found.background_images, found.shape)
@@ -159,9 +161,7 @@ def _ring(found: Extraction) -> nwbridge.Table:
     grid, block = found.ring_grid or (0, 0), found.parameters.ssub_B
     size = grid[0] * grid[1]
     row, column = np.unravel_index(np.arange(size), grid, order="F")
-    number = (np.arange(size) % grid[1]) * grid[0] + np.arange(size) // grid[
-        1
-    ]  # of a block that is numbered along rows
+    number = np.arange(size).reshape(grid, order="F").ravel()  # of a block that is numbered along rows
     entries = sparse.coo_matrix(found.ring)
     weights = sparse.csc_matrix((entries.data, (number[entries.row], number[entries.col])), (size, size))
     weights.sort_indices()

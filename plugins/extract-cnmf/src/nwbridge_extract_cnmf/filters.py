@@ -45,6 +45,12 @@ def _mirrored(places: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.intp]:
     return np.where(folded >= size, 2 * size - 2 - folded, folded)
 
 
+def cell_filter(shape: tuple[int, int], sigma: tuple[float, float], *, centred: bool) -> sparse.csr_matrix:
+    """Return the filter that cells are looked for with: as wide as a cell, four times its sigma."""
+    width = (round(4 * sigma[0]) // 2 * 2 + 1, round(4 * sigma[1]) // 2 * 2 + 1)
+    return gaussian_filter(shape, sigma, width, centred=centred)
+
+
 class Summary(NamedTuple):
     """What seeds are chosen by, (row, column) each."""
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from nwbridge_extract_cnmf.factors import factorize
-from nwbridge_extract_cnmf.filters import Array, calm_noise, gaussian_filter
+from nwbridge_extract_cnmf.filters import Array, calm_noise, cell_filter
 from nwbridge_extract_cnmf.signals import noise_of
 
 ROLLING = 100  # frames of the window that energy is summed over
@@ -40,9 +40,8 @@ def find(
     `movie` is (pixel, time) without its median.
     """
     left = movie.copy()
-    width = (round(4 * how.sigma[0]) // 2 * 2 + 1, round(4 * how.sigma[1]) // 2 * 2 + 1)
     counted = how.most is not None  # otherwise cells have to stand out of what is around them too
-    smooth = gaussian_filter(shape, how.sigma, width, centred=how.centred or not counted)
+    smooth = cell_filter(shape, how.sigma, centred=how.centred or not counted)
     filtered = np.asarray(smooth @ left, np.float32)
     noise = np.maximum(noise_of(filtered), 1e-12)
     if not counted:  # what fluctuates slowly counts as well, and little is left of the rest in denoised movies

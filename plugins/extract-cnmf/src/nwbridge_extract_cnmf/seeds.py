@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from nwbridge_extract_cnmf.filters import Array, Summary, calm_noise, gaussian_filter, largest_part, summary
+from nwbridge_extract_cnmf.filters import Array, Summary, calm_noise, cell_filter, largest_part, summary
 
 ALIKE, UNLIKE = 0.8, 0.3  # correlations with the seed: of the cell's pixels, and of the background's
 FAINT = 0.1  # share of the largest weight, below which a pixel is not the cell's
@@ -56,12 +56,6 @@ def find(
     return weights, courses, before
 
 
-def filter_of(how: Seeding, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Return the filter that cells are looked for with: as wide as a cell, four times its sigma."""
-    width = (round(4 * how.sigma[0]) // 2 * 2 + 1, round(4 * how.sigma[1]) // 2 * 2 + 1)
-    return gaussian_filter(shape, how.sigma, width, centred=how.centred)
-
-
 class _Search:
     """A movie that cells are taken out of, as it is and filtered."""
 
@@ -73,7 +67,7 @@ class _Search:
         usable: npt.NDArray[np.bool_] | None,
     ) -> None:
         self.movie, self.shape, self.how = movie, shape, how
-        self.filter = filter_of(how, shape)
+        self.filter = cell_filter(shape, how.sigma, centred=how.centred)
         self.filtered = np.asarray(self.filter @ movie, np.float32)
         self.filtered -= np.median(self.filtered, axis=1, keepdims=True)
         self.noise = calm_noise(self.filtered)
